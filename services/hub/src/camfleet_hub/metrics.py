@@ -1,0 +1,112 @@
+"""Prometheus metrics of the fleet, read out of its counters when scraped; nothing per frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from camfleet.liveness import Liveness
+from camfleet.stats import Histogram
+from camfleet_hub.fleet import Fleet
+
+_CAMERA = ["node", "camera"]
+
+
+class FleetCollector(Collector):
+    """Every number of every node and camera."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def describe(self) -> list[Metric]:
+        """Nothing in advance: the series depend on who is there."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Read all counters."""
+        yield from self._received()
+        yield self._dropped()
+        yield self._rejected()
+        yield self._latency()
+        yield self._up()
+
+    def _received(self) -> Iterator[Metric]:
+        captured = CounterMetricFamily(
+            "camfleet_frames_captured", "Pictures that the node captured.", labels=_CAMERA
+        )
+        received = CounterMetricFamily(
+            "camfleet_frames_received", "Frames that arrived at the hub.", labels=_CAMERA
+        )
+        size = CounterMetricFamily(
+            "camfleet_received_bytes", "Payload bytes of those frames.", labels=_CAMERA
+        )
+        lost = CounterMetricFamily(
+            "camfleet_frames_lost", "Frames that were sent and never arrived.", labels=_CAMERA
+        )
+        for stream in self._fleet.streams():
+            labels, stats = [stream.node.name, stream.camera], stream.stats
+            if stream.node.has_heartbeat:
+                captured.add_metric(labels, stats.captured)
+            received.add_metric(labels, stats.received)
+            size.add_metric(labels, stats.received_bytes)
+            lost.add_metric(labels, stats.lost)
+        yield from (captured, received, size, lost)
+
+    def _dropped(self) -> Metric:
+        dropped = CounterMetricFamily(
+            "camfleet_frames_dropped",
+            "Frames that were discarded by choice, by place and reason.",
+            labels=[*_CAMERA, "place", "reason"],
+        )
+        for stream in self._fleet.streams():
+            labels = [stream.node.name, stream.camera]
+            for reason, count in stream.stats.dropped.items():
+                dropped.add_metric([*labels, "node", reason], count)
+            dropped.add_metric([*labels, "wall", "newer"], stream.skipped)
+        return dropped
+
+    def _rejected(self) -> Metric:
+        rejected = CounterMetricFamily(
+            "camfleet_messages_rejected",
+            "Messages that could not be accepted; node and camera are empty where unknown.",
+            labels=[*_CAMERA, "reason"],
+        )
+        for (node, camera, reason), count in self._fleet.rejected.copy().items():
+            rejected.add_metric([node, camera, reason.value], count)
+        return rejected
+
+    def _latency(self) -> Metric:
+        latency = HistogramMetricFamily(
+            "camfleet_capture_to_hub_seconds",
+            "From the start of exposure to the arrival at the hub, on the hub's clock.",
+            labels=_CAMERA,
+        )
+        for stream in self._fleet.streams():
+            histogram = stream.stats.latency
+            labels = [stream.node.name, stream.camera]
+            if any(histogram.counts):
+                latency.add_metric(labels, _buckets(histogram), histogram.sum)
+        return latency
+
+    def _up(self) -> Metric:
+        up = GaugeMetricFamily(
+            "camfleet_camera_online", "1 while a camera sends frames, else 0.", labels=_CAMERA
+        )
+        now_ns = self._fleet.now_ns()
+        for stream in self._fleet.streams():
+            is_online = stream.liveness(now_ns) is Liveness.ONLINE
+            up.add_metric([stream.node.name, stream.camera], is_online)
+        return up
+
+
+def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    bounds = [*(str(bound) for bound in histogram.bounds), "+Inf"]
+    return list(zip(bounds, accumulate(histogram.counts), strict=True))

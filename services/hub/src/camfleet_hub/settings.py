@@ -1,0 +1,36 @@
+"""The hub's settings: read once from the environment, validated whole, never changed."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class HubSettings(BaseSettings):
+    """Every setting is a variable `CAMFLEET_HUB_` and the field's name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="CAMFLEET_HUB_", frozen=True, extra="ignore")
+
+    name: str = Field("camfleet", max_length=64, description="Shown on the wall.")
+    bind: IPv4Address | IPv6Address = Field(
+        IPv4Address("127.0.0.1"),
+        description="Address that every port listens on; 0.0.0.0 for all. There is no login "
+        "and no encryption yet: open it to trusted networks only.",
+    )
+    imagezmq_port: Port = Field(5555, description="Stock imagezmq senders (REQ).")
+    nodes_port: Port = Field(5556, description="camfleet nodes.")
+    web_port: Port = Field(8080, description="Wall, API, snapshots, MJPEG, health.")
+    metrics_port: Port = Field(9101, description="Prometheus metrics.")
+    window: int = Field(3, ge=1, le=64, description="Frames of one stream in flight.")
+    max_cameras: int = Field(
+        512, ge=1, le=65_535, description="Cameras shown at once; further ones are rejected."
+    )
+    quality: int = Field(80, ge=1, le=100, description="JPEG quality of pictures that arrive raw.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least level that is logged."
+    )

@@ -1,0 +1,134 @@
+"""The hub's HTTP routes. Each only finds its stream and hands over to the module that serves it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI, HTTPException, Response, WebSocket
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from camfleet_hub.fleet import Fleet, Stream
+from camfleet_hub.web import models
+from camfleet_hub.web.bell import Bell
+from camfleet_hub.web.headers import SecurityHeaders
+from camfleet_hub.web.pictures import Pictures
+from camfleet_hub.web.wall import Wall
+
+_STATIC: Final = Path(__file__).parent / "static"
+_BOUNDARY: Final = "frame"
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True)
+class Hub:
+    """What the routes show.
+
+    Attributes:
+        name: of this hub, shown on the wall.
+        fleet: every node and camera.
+        bell: rings when a camera has a newer frame.
+        pictures: makes JPEGs of frames.
+        registry: what `/metrics` tells.
+        problems: tells what is wrong with the hub, for `/healthz`; empty when nothing is.
+    """
+
+    name: str
+    fleet: Fleet
+    bell: Bell
+    pictures: Pictures
+    registry: CollectorRegistry
+    problems: Callable[[], list[str]]
+
+
+def create_app(hub: Hub) -> FastAPI:
+    """Build the web application."""
+    app = FastAPI(title="camfleet hub", version="0.1.0", docs_url=None, redoc_url=None)
+    app.add_middleware(SecurityHeaders)
+    _add_wall(app, hub)
+    _add_cameras(app, hub)
+    _add_health(app, hub)
+    return app
+
+
+def _add_wall(app: FastAPI, hub: Hub) -> None:
+    wall = Wall(hub.name, hub.fleet, hub.bell, hub.pictures)
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(_STATIC / "index.html", headers=_NO_STORE)
+
+    @app.websocket("/ws/wall")
+    async def wall_socket(socket: WebSocket) -> None:
+        await wall.serve(socket)
+
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+
+
+def _add_cameras(app: FastAPI, hub: Hub) -> None:
+    def find(node: str, camera: str) -> Stream:
+        stream = hub.fleet.find(f"{node}/{camera}")
+        if stream is None:
+            raise HTTPException(404, f"there is no camera {camera!r} on a node {node!r}")
+        return stream
+
+    @app.get("/api/nodes")
+    async def nodes() -> list[models.NodeView]:
+        """Every node with its cameras, their state and their counters."""
+        return models.nodes(hub.fleet)
+
+    @app.get("/snapshot/{node}/{camera}.jpg", response_class=Response)
+    async def snapshot(node: str, camera: str) -> Response:
+        """The newest picture of a camera as JPEG."""
+        stream = find(node, camera)
+        frame = stream.newest
+        jpeg = await hub.pictures.jpeg(stream, frame) if frame else None
+        if jpeg is None:
+            raise HTTPException(404, f"camera {stream.id!r} has not sent a picture yet")
+        return Response(bytes(jpeg), media_type="image/jpeg", headers=_NO_STORE)
+
+    @app.get("/mjpeg/{node}/{camera}", response_class=StreamingResponse)
+    async def mjpeg(node: str, camera: str) -> StreamingResponse:
+        """A camera's pictures as they come, for everything that shows MJPEG over HTTP."""
+        media_type = f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
+        parts = _mjpeg(find(node, camera), hub.bell, hub.pictures)
+        return StreamingResponse(parts, media_type=media_type, headers=_NO_STORE)
+
+
+def _add_health(app: FastAPI, hub: Hub) -> None:
+    @app.get("/healthz")
+    async def healthz() -> JSONResponse:
+        """Whether the hub takes frames; 503 and the reasons where it does not."""
+        found = hub.problems()
+        body = {"status": "failing" if found else "ok", "problems": found}
+        return JSONResponse(body, 503 if found else 200, headers=_NO_STORE)
+
+    @app.get("/metrics", response_class=Response)
+    def metrics() -> Response:
+        """Every number of every node and camera, as Prometheus reads them."""
+        return Response(generate_latest(hub.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _mjpeg(stream: Stream, bell: Bell, pictures: Pictures) -> AsyncIterator[bytes]:
+    """Yield parts (RFC 2046, 5.1); what comes while one is being written is skipped."""
+    sent = None
+    with bell.listening(stream.id) as rung:
+        while not bell.is_closed:
+            frame = stream.newest
+            rung.clear()
+            if frame is not None and frame is not sent:
+                sent = frame
+                jpeg = await pictures.jpeg(stream, frame)
+                if jpeg is not None:
+                    yield _part(jpeg)
+                    continue
+            await rung.wait()
+
+
+def _part(jpeg: bytes | memoryview) -> bytes:
+    head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+    return b"".join((head.encode(), jpeg, b"\r\n"))

@@ -1,0 +1,105 @@
+"""What the API says of nodes and cameras: typed, so that /docs shows it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from camfleet_hub.fleet import Fleet, Node, Stream
+
+State = Literal["online", "stale", "offline"]
+_NS_PER_MS = 1e6
+
+
+class Camera(BaseModel):
+    """One camera as the hub sees it now."""
+
+    id: str = Field(description="node/camera")
+    node: str
+    camera: str
+    state: State
+    fps: float = Field(description="Frames per second over the last three seconds.")
+    latency_ms: float | None = Field(
+        description="Capture to hub of the newest frame, on the hub's clock; null where unknown."
+    )
+    uncertainty_ms: float | None = Field(description="The most that latency_ms may be wrong.")
+    age_ms: float | None = Field(description="Since the newest frame arrived; null before it.")
+    width: int | None
+    height: int | None
+
+
+class CameraCounts(Camera):
+    """One camera with its counters since the hub started."""
+
+    label: str | None = Field(description="Text that came with the newest frame.")
+    captured: int
+    received: int
+    received_bytes: int
+    lost: int
+    dropped: dict[str, int]
+    jitter_ms: float
+
+
+class NodeView(BaseModel):
+    """One node and its cameras."""
+
+    name: str
+    state: State
+    software: str
+    cameras: list[CameraCounts]
+
+
+def camera(stream: Stream, now_ns: int) -> Camera:
+    """Describe a stream's camera at a monotonic time."""
+    frame = stream.newest
+    silence_s = stream.silence_s(now_ns)
+    latency_ns = frame.latency_ns if frame else None
+    uncertainty_ns = frame.header.clock_uncertainty_ns if frame and latency_ns is not None else None
+    height, width = frame.header.shape[:2] if frame else (None, None)
+    return Camera(
+        id=stream.id,
+        node=stream.node.name,
+        camera=stream.camera,
+        state=stream.liveness(now_ns).value,
+        fps=round(stream.fps, 1),
+        latency_ms=_ms(latency_ns),
+        uncertainty_ms=_ms(uncertainty_ns),
+        age_ms=None if silence_s is None else round(1000 * silence_s),
+        width=width,
+        height=height,
+    )
+
+
+def nodes(fleet: Fleet) -> list[NodeView]:
+    """Describe the whole fleet now."""
+    now_ns = fleet.now_ns()
+    return [_node(node, now_ns) for node in fleet.nodes()]
+
+
+def _node(node: Node, now_ns: int) -> NodeView:
+    streams = sorted(node.streams.values(), key=lambda stream: stream.id)
+    return NodeView(
+        name=node.name,
+        state=node.liveness(now_ns).value,
+        software=node.software,
+        cameras=[_counts(stream, now_ns) for stream in streams],
+    )
+
+
+def _counts(stream: Stream, now_ns: int) -> CameraCounts:
+    stats = stream.stats
+    return CameraCounts(
+        **camera(stream, now_ns).model_dump(),
+        label=stream.newest.header.label if stream.newest else None,
+        captured=stats.captured,
+        received=stats.received,
+        received_bytes=stats.received_bytes,
+        lost=stats.lost,
+        dropped=dict(stats.dropped),
+        jitter_ms=round(stats.jitter.jitter_ns / _NS_PER_MS, 2),
+    )
+
+
+def _ms(duration_ns: int | None) -> float | None:
+    return None if duration_ns is None else round(duration_ns / _NS_PER_MS, 2)

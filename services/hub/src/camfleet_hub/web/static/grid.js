@@ -1,0 +1,82 @@
+/**
+ * How many columns, and how high the rows: the largest pictures that fill the window.
+ * Pure arithmetic on pixels; never touches the page.
+ * @module
+ */
+
+export const GAP = 6;
+const STRIP = 30; // a tile's caption in one line; wall.css has the same numbers
+const STRIP_NARROW = 48; // in two lines
+const NARROW = 440; // below that, name and numbers have no room beside each other
+const MIN_TILE = 168; // below that, the numbers have no room: the wall scrolls instead
+const WIDE = 16 / 9;
+const OLD = 4 / 3;
+
+/** @typedef {{columns: number, rowPx: number, isNarrow: boolean}} Grid */
+
+/**
+ * The shape that most of the cameras have. Others are letterboxed.
+ * @param {{width: number | null, height: number | null}[]} cameras
+ */
+export function aspectOf(cameras) {
+  const known = cameras.flatMap(({ width, height }) => (width && height ? [width / height] : []));
+  const median = known.sort((a, b) => a - b)[known.length >> 1] ?? WIDE;
+  return Math.min(WIDE, Math.max(OLD, median));
+}
+
+/**
+ * @param {number} count of tiles
+ * @param {number} width of the wall
+ * @param {number} height of the wall
+ * @param {number} aspect of the pictures
+ * @returns {Grid}
+ */
+export function fit(count, width, height, aspect) {
+  const most = Math.max(1, Math.min(count, Math.floor((width - GAP) / (MIN_TILE + GAP))));
+  const all = Array.from({ length: most }, (_, i) => filled(i + 1, count, width, height, aspect));
+  const best = all.reduce((a, b) => (b.picturePx > a.picturePx ? b : a));
+  if (best.picturePx >= MIN_TILE) return best.grid;
+  return fixed(Math.min(most, Math.max(2, Math.floor(width / 240))), width, aspect);
+}
+
+/**
+ * As many columns as someone chose. Rows have the pictures' shape, and the wall scrolls.
+ * @param {number} columns
+ * @param {number} width
+ * @param {number} aspect
+ * @returns {Grid}
+ */
+export function fixed(columns, width, aspect) {
+  const tile = tileWidth(columns, width);
+  return { columns, rowPx: Math.ceil(tile / aspect) + strip(tile), isNarrow: tile < NARROW };
+}
+
+/**
+ * @param {number} columns
+ * @param {number} count
+ * @param {number} width
+ * @param {number} height
+ * @param {number} aspect
+ */
+function filled(columns, count, width, height, aspect) {
+  const rows = Math.ceil(count / columns);
+  const tile = tileWidth(columns, width);
+  const share = Math.floor((height - GAP) / rows) - GAP;
+  // A row higher than a 4:3 picture only moves the caption away from what it belongs to.
+  const rowPx = Math.min(share, Math.ceil(tile / Math.min(aspect, OLD)) + strip(tile));
+  const picturePx = Math.min(tile, (rowPx - strip(tile)) * aspect);
+  return { picturePx, grid: { columns, rowPx, isNarrow: tile < NARROW } };
+}
+
+/**
+ * @param {number} columns
+ * @param {number} width
+ */
+function tileWidth(columns, width) {
+  return (width - GAP) / columns - GAP;
+}
+
+/** @param {number} tile */
+function strip(tile) {
+  return tile < NARROW ? STRIP_NARROW : STRIP;
+}

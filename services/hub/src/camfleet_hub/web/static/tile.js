@@ -1,0 +1,216 @@
+/**
+ * One tile: a camera's screen, its caption and its slate. Names come from strangers, so they
+ * become text and never markup.
+ * @module
+ */
+
+import { Meter } from "./meter.js";
+import { Screen } from "./screen.js";
+import { condition, duration, latency, rate, SPOKEN, UNKNOWN } from "./words.js";
+
+/** @typedef {import("./message.js").Camera} Camera */
+/** @typedef {import("./screen.js").PaintedDetail} PaintedDetail */
+/** @typedef {import("./screen.js").Received} Received */
+
+/**
+ * The page's time, in which the words are told.
+ * @typedef {object} Now
+ * @property {number} browserMs
+ * @property {number | null} hubMs
+ * @property {number | null} uncertaintyMs of the hub's time
+ * @property {boolean} isLinked
+ */
+
+/** Lives as long as its camera is in the fleet. */
+export class Tile {
+  /** @type {HTMLElement} */
+  element;
+  /** @type {HTMLButtonElement} */
+  button;
+  /** @type {HTMLAnchorElement} */
+  snapshot;
+
+  #camera;
+  #heardMs;
+  #screen;
+  #meter = new Meter();
+  /** @type {Received["frame"] | null} */
+  #newest = null;
+  /** @type {number | null} */
+  #shownCapturedMs = null;
+
+  /**
+   * @param {number} number this browser's own, of this camera
+   * @param {Camera} camera
+   * @param {import("./painter.js").Painter} painter
+   * @param {number} nowMs
+   */
+  constructor(number, camera, painter, nowMs) {
+    this.number = number;
+    this.id = camera.id;
+    this.#camera = camera;
+    this.#heardMs = nowMs;
+    this.element = build(camera);
+    this.button = find(this.element, "button");
+    this.snapshot = find(this.element, ".snapshot");
+    this.snapshot.addEventListener("click", () => this.#nameSnapshot());
+    this.#screen = new Screen(find(this.element, "canvas"), camera.id, painter);
+  }
+
+  /**
+   * @param {Camera} camera as the hub sees it now
+   * @param {number} nowMs
+   */
+  update(camera, nowMs) {
+    this.#camera = camera;
+    this.#heardMs = nowMs;
+  }
+
+  /** @param {Received} received */
+  take(received) {
+    this.#newest = received.frame;
+    this.#screen.take(received);
+  }
+
+  /**
+   * @param {PaintedDetail} painted
+   * @param {number | null} clockUncertaintyMs
+   */
+  count({ capturedMs, paintedMs }, clockUncertaintyMs) {
+    this.#shownCapturedMs = capturedMs;
+    if (capturedMs === null || paintedMs === null) return this.#meter.add(null, null);
+    const frameUncertaintyMs = this.#newest?.uncertaintyMs ?? null;
+    const isSure = frameUncertaintyMs !== null && clockUncertaintyMs !== null;
+    const uncertaintyMs = isSure ? frameUncertaintyMs + clockUncertaintyMs : null;
+    this.#meter.add(paintedMs - capturedMs, uncertaintyMs);
+  }
+
+  /**
+   * Tell the present state in words.
+   * @param {Now} now
+   */
+  refresh(now) {
+    const ageMs = this.#ageMs(now.browserMs);
+    const { isBroken } = this.#screen;
+    const told = condition(this.#camera.state, ageMs, { isLinked: now.isLinked, isBroken });
+    this.element.dataset.state = told.name;
+    this.element.toggleAttribute("data-painted", this.#screen.hasPicture);
+    this.snapshot.hidden = ageMs === null;
+    write(this.element, ".state", SPOKEN[told.name]);
+    write(this.element, ".slate-title", told.title);
+    write(this.element, ".slate-text", told.text);
+    this.#refreshNumbers(now, told.name === "online", ageMs);
+  }
+
+  /** @param {string[]} words in small letters */
+  matches(words) {
+    const name = this.id.toLowerCase();
+    return words.every((word) => name.includes(word));
+  }
+
+  /** @param {boolean} isCurrent the one tile that the Tab key reaches */
+  setCurrent(isCurrent) {
+    for (const reached of this.element.querySelectorAll("a, button")) {
+      /** @type {HTMLElement} */ (reached).tabIndex = isCurrent ? 0 : -1;
+    }
+  }
+
+  close() {
+    this.#screen.close();
+    this.element.remove();
+  }
+
+  /**
+   * How long ago the hub got the newest picture. It goes on counting when the hub is silent.
+   * @param {number} nowMs
+   */
+  #ageMs(nowMs) {
+    const { age_ms: ageMs } = this.#camera;
+    return ageMs === null ? null : ageMs + (nowMs - this.#heardMs);
+  }
+
+  /**
+   * @param {Now} now
+   * @param {boolean} isOnline
+   * @param {number | null} ageMs
+   */
+  #refreshNumbers(now, isOnline, ageMs) {
+    const painted = this.#meter.read(now.browserMs);
+    const shownMs = this.#shownCapturedMs;
+    // The picture on the glass is older than the hub's newest by its way to the browser.
+    const isExact = isOnline && now.hubMs !== null && shownMs !== null;
+    const glassAgeMs = isExact ? Number(now.hubMs) - shownMs : ageMs;
+    write(this.element, ".fps", isOnline ? rate(this.#camera.fps) : UNKNOWN);
+    const told = isOnline ? latency(painted.latencyMs, painted.uncertaintyMs) : UNKNOWN;
+    write(this.element, ".latency", told);
+    write(this.element, ".age", glassAgeMs === null ? UNKNOWN : duration(glassAgeMs));
+    this.#explain(painted.fps);
+  }
+
+  /** @param {number | null} paintedFps */
+  #explain(paintedFps) {
+    const { id, width, height, fps, latency_ms: hubMs, uncertainty_ms: sureMs } = this.#camera;
+    const size = width && height ? `${width} × ${height}\n` : "";
+    const text =
+      `${id}\n${size}${rate(fps)} at the hub, ${rate(paintedFps)} painted here\n` +
+      `${latency(hubMs, sureMs)} from capture to the hub`;
+    if (this.button.title !== text) this.button.title = text;
+  }
+
+  #nameSnapshot() {
+    const time = new Date().toISOString().slice(0, 19).replace(/[T:]/g, "-");
+    this.snapshot.download = `${this.#camera.node}-${this.#camera.camera}-${time}.jpg`;
+  }
+}
+
+/**
+ * @param {Camera} camera
+ * @returns {HTMLElement}
+ */
+function build({ id, node, camera }) {
+  const template = /** @type {HTMLTemplateElement} */ (document.getElementById("tile"));
+  const element = /** @type {HTMLElement} */ (
+    /** @type {Element} */ (template.content.firstElementChild).cloneNode(true)
+  );
+  element.dataset.camera = id;
+  write(element, ".node", node);
+  write(element, ".camera", camera);
+  const path = `${encodeURIComponent(node)}/${encodeURIComponent(camera)}`;
+  find(element, ".snapshot").setAttribute("href", `/snapshot/${path}.jpg`);
+  find(element, ".mjpeg").setAttribute("href", `/mjpeg/${path}`);
+  label(element, id);
+  return element;
+}
+
+/**
+ * The button says "garden / front online"; its description is the slate's text.
+ * @param {HTMLElement} element
+ * @param {string} id
+ */
+function label(element, id) {
+  const button = find(element, "button");
+  for (const part of ["name", "state", "slate"]) find(element, `.${part}`).id = `${part} of ${id}`;
+  // An id list is separated by spaces, and names may hold some.
+  button.ariaLabel = null;
+  void button;
+}
+
+/**
+ * @param {Element} element
+ * @param {string} selector
+ * @returns {any} the template holds it
+ */
+function find(element, selector) {
+  return element.querySelector(selector);
+}
+
+/**
+ * Touch the page only where a text changed: hundreds of tiles are told twice a second.
+ * @param {Element} element
+ * @param {string} selector
+ * @param {string} text
+ */
+function write(element, selector, text) {
+  const part = find(element, selector);
+  if (part.textContent !== text) part.textContent = text;
+}

@@ -1,0 +1,80 @@
+/**
+ * Numbers and states as people read them. Pure functions; never touches the page.
+ * @module
+ */
+
+/** @typedef {import("./message.js").Camera} Camera */
+
+export const UNKNOWN = "–";
+
+const SECOND_MS = 1000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+/**
+ * @param {number} durationMs
+ */
+export function duration(durationMs) {
+  const ms = Math.max(0, durationMs);
+  if (ms < SECOND_MS) return `${Math.floor(ms)} ms`;
+  if (ms < MINUTE_MS) return `${Math.floor(ms / SECOND_MS)} s`;
+  if (ms < HOUR_MS) return `${Math.floor(ms / MINUTE_MS)} min`;
+  if (ms < 2 * DAY_MS) return `${Math.floor(ms / HOUR_MS)} h`;
+  return `${Math.floor(ms / DAY_MS)} d`;
+}
+
+/**
+ * @param {number | null} latencyMs
+ * @param {number | null} uncertaintyMs
+ */
+export function latency(latencyMs, uncertaintyMs) {
+  if (latencyMs === null) return UNKNOWN;
+  if (uncertaintyMs === null) return `${latencyMs.toFixed(0)} ± ? ms`;
+  return `${latencyMs.toFixed(0)} ± ${uncertaintyMs.toFixed(uncertaintyMs < 9.95 ? 1 : 0)} ms`;
+}
+
+/** @param {number | null} fps */
+export function rate(fps) {
+  if (fps === null) return UNKNOWN;
+  return `${fps.toFixed(fps < 99.95 ? 1 : 0)} fps`;
+}
+
+/** @param {number} ageMs */
+function lastPicture(ageMs) {
+  return `last picture ${duration(ageMs)} ago`;
+}
+
+/**
+ * How a tile looks, and why.
+ * @typedef {object} Condition
+ * @property {"online" | "stale" | "offline" | "waiting" | "unlinked" | "broken"} name
+ * @property {string} title stands large on the slate
+ * @property {string} text stands below it
+ */
+
+/**
+ * @param {Camera["state"]} state
+ * @param {number | null} ageMs of the newest picture; null before the first one
+ * @param {{isLinked: boolean, isBroken: boolean}} here what only the browser knows
+ * @returns {Condition}
+ */
+export function condition(state, ageMs, { isLinked, isBroken }) {
+  const last = ageMs === null ? "no picture yet" : lastPicture(ageMs);
+  if (!isLinked) return { name: "unlinked", title: "", text: last };
+  if (state === "offline") return { name: "offline", title: "offline", text: last };
+  if (ageMs === null) return { name: "waiting", title: "", text: "waiting for the first picture" };
+  if (state === "stale") return { name: "stale", title: "", text: last };
+  if (isBroken) return { name: "broken", title: "", text: "this picture cannot be decoded" };
+  return { name: "online", title: "", text: "" };
+}
+
+/** @type {Record<Condition["name"], string>} */
+export const SPOKEN = {
+  online: "online",
+  stale: "stale",
+  offline: "offline",
+  waiting: "waiting",
+  unlinked: "no link to the hub",
+  broken: "not a picture",
+};

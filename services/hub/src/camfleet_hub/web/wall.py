@@ -1,0 +1,142 @@
+"""The wall's WebSocket: all tiles of one browser over one connection, acknowledged when painted.
+
+A viewer that reads slowly, or never answers, holds up only itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from camfleet.errors import RemoteProtocolError
+from camfleet_hub.fleet import Fleet
+from camfleet_hub.web import models
+from camfleet_hub.web.bell import Bell
+from camfleet_hub.web.pictures import Pictures
+from camfleet_hub.web.viewer import Message, Painted, Ping, Show, Viewer, parse
+
+_FLEET_S: Final = 1.0
+_POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
+_GOING_AWAY: Final = 1001
+_log = structlog.get_logger()
+
+
+class Wall:
+    """Serves browsers; each gets a session of its own."""
+
+    def __init__(self, hub_name: str, fleet: Fleet, bell: Bell, pictures: Pictures) -> None:
+        self._hub_name = hub_name
+        self.fleet = fleet
+        self.bell = bell
+        self.pictures = pictures
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Serve one browser until it goes away, or does something that none of ours does."""
+        if not _is_same_origin(socket):
+            await socket.close(_POLICY_VIOLATION, "want a page of this hub")
+            return
+        await socket.accept()
+        session = _Session(self, socket)
+        with contextlib.suppress(WebSocketDisconnect):
+            await session.run()
+
+    def fleet_message(self) -> dict[str, object]:
+        """What every browser is told once a second."""
+        now_ns = self.fleet.now_ns()
+        cameras = [
+            models.camera(stream, now_ns).model_dump()
+            for stream in self.fleet.streams()
+            if stream.profile == "main"
+        ]
+        return {"type": "fleet", "hub": self._hub_name, "cameras": cameras}
+
+
+class _Session:
+    """One browser: a task that reads it, one that sends frames, one that tells the fleet."""
+
+    def __init__(self, wall: Wall, socket: WebSocket) -> None:
+        self._wall = wall
+        self._socket = socket
+        self._viewer = Viewer()
+        self._woken = asyncio.Event()
+
+    async def run(self) -> None:
+        tasks = [asyncio.create_task(task) for task in (self._read(), self._send(), self._tell())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._wall.bell.forget(self._viewer.cameras, self._woken)
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            received_ms = time.time() * 1000
+            try:
+                await self._take(parse(message.get("text") or ""), received_ms)
+            except RemoteProtocolError as error:
+                await self._refuse(str(error))
+                return
+
+    async def _take(self, message: Message, received_ms: float) -> None:
+        match message:
+            case Painted(frames):
+                self._viewer.painted(frames)
+                self._woken.set()
+            case Show(tiles):
+                self._wall.bell.forget(self._viewer.cameras, self._woken)
+                self._viewer.show(tiles)
+                self._wall.bell.listen(self._viewer.cameras, self._woken)
+                self._woken.set()
+            case Ping(sent_ms):
+                await self._socket.send_json(
+                    {
+                        "type": "clock",
+                        "sent_ms": sent_ms,
+                        "received_ms": received_ms,
+                        "replied_ms": time.time() * 1000,
+                    }
+                )
+
+    async def _send(self) -> None:
+        while not self._wall.bell.is_closed:
+            await self._woken.wait()
+            self._woken.clear()
+            for tile, stream, frame in self._viewer.due(self._wall.fleet.find):
+                jpeg = await self._wall.pictures.jpeg(stream, frame)
+                header = self._viewer.send(tile, stream, frame) if jpeg is not None else None
+                if jpeg is not None and header is not None:
+                    await self._socket.send_bytes(b"".join((header, jpeg)))
+        await self._socket.close(_GOING_AWAY, "the hub stops")
+
+    async def _tell(self) -> None:
+        while True:
+            await self._socket.send_json(self._wall.fleet_message())
+            await asyncio.sleep(_FLEET_S)
+
+    async def _refuse(self, message: str) -> None:
+        _log.info("viewer refused", problem=message)
+        if self._socket.application_state is WebSocketState.CONNECTED:
+            await self._socket.send_json({"type": "error", "message": message})
+            await self._socket.close(_POLICY_VIOLATION, message[:100])
+
+
+def _is_same_origin(socket: WebSocket) -> bool:
+    """Whether the page that connects came from this hub (RFC 6455, 10.2).
+
+    A program that is no browser sends no Origin, and may connect.
+    """
+    origin = socket.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == socket.headers.get("host")

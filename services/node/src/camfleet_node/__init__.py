@@ -1,0 +1,1 @@
+"""The camfleet node: captures from the cameras of one machine and sends to a hub."""

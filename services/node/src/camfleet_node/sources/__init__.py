@@ -1,0 +1,25 @@
+"""Where a node's pictures come from. A source only captures: it never encodes or sends."""
+
+from __future__ import annotations
+
+# first, for it must come before cv2
+from camfleet_node.sources.quiet import silence_opencv
+
+# isort: split
+from camfleet_node.sources.file import FileSource
+from camfleet_node.sources.opencv import OpenCVSource
+from camfleet_node.sources.pacer import Pacer
+from camfleet_node.sources.picture import Image, Picture, Source, SourceError
+from camfleet_node.sources.synthetic import SyntheticSource
+
+__all__ = [
+    "FileSource",
+    "Image",
+    "OpenCVSource",
+    "Pacer",
+    "Picture",
+    "Source",
+    "SourceError",
+    "SyntheticSource",
+    "silence_opencv",
+]

@@ -1,0 +1,1 @@
+"""camfleet: frames from many cameras to one hub, without lag."""

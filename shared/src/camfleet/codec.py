@@ -1,0 +1,70 @@
+"""JPEG from pictures and pictures from payloads. Never looks at a header or a socket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from camfleet.errors import Reason, RemoteProtocolError
+
+Image = NDArray[np.uint8]
+
+
+def encode_jpeg(image: Image, quality: int = 80) -> bytes:
+    """Encode a picture by libjpeg-turbo; the interpreter's lock is free meanwhile.
+
+    Args:
+        image: (height, width, 3) BGR, (height, width, 4) BGRA or (height, width) gray, uint8.
+        quality: 1 to 100, as libjpeg counts it.
+
+    Raises:
+        ValueError: for another shape or dtype.
+    """
+    if image.dtype != np.uint8 or image.ndim not in {2, 3} or 0 in image.shape:
+        raise ValueError(f"image is {image.dtype} of {image.shape}, want uint8 of 2 or 3 sides")
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    if channels not in {1, 3, 4}:
+        raise ValueError(f"image has {channels} channels, want 1 (gray), 3 (BGR) or 4 (BGRA)")
+    planes = np.ascontiguousarray(image.reshape(*image.shape[:2], channels))
+    space, subsampling = (
+        ("GRAY", "Gray") if channels == 1 else ("BGR" + "A" * (channels - 3), "420")
+    )
+    encoded: bytes = simplejpeg.encode_jpeg(
+        planes, quality=quality, colorspace=space, colorsubsampling=subsampling
+    )
+    return encoded
+
+
+def decode(codec: str, shape: tuple[int, ...], dtype: str, payload: bytes | memoryview) -> Image:
+    """Decode a payload for showing: BGR of (height, width, 3), or gray of (height, width).
+
+    Raw samples of another type are brought to uint8: booleans to 0 and 255, wider integers
+    by their high byte, floats from 0…1 (or 0…255 where one is above 1).
+
+    Raises:
+        RemoteProtocolError: with reason `not_jpeg` when a JPEG cannot be decoded.
+    """
+    if codec == "raw":
+        return _to_uint8(np.frombuffer(payload, dtype).reshape(shape))
+    space = "GRAY" if len(shape) == 2 else "BGR"
+    try:
+        image: Image = simplejpeg.decode_jpeg(payload, colorspace=space)
+    except ValueError as error:
+        raise RemoteProtocolError(Reason.NOT_JPEG, f"JPEG cannot be decoded: {error}") from error
+    return image[..., 0] if space == "GRAY" else image
+
+
+def _to_uint8(image: NDArray[Any]) -> Image:
+    if image.dtype == np.uint8:
+        return image
+    if image.dtype == np.bool_:
+        return np.where(image, np.uint8(255), np.uint8(0))
+    if image.dtype.kind in "iu":
+        shift = 8 * (image.dtype.itemsize - 1)
+        return np.asarray(np.maximum(image, 0) >> shift, np.uint8)
+    finite = np.nan_to_num(np.asarray(image, np.float32))
+    scale = 255.0 if finite.max() <= 1.0 else 1.0
+    return np.asarray(np.clip(finite * scale, 0, 255), np.uint8)

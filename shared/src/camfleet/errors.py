@@ -1,0 +1,50 @@
+"""What can go wrong between two peers. Foreign exceptions never pass the library's edge."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a message was rejected: a small fixed set, because it becomes a metric's label."""
+
+    PARTS = "parts"
+    MAGIC = "magic"
+    VERSION = "version"
+    KIND = "kind"
+    HEADER = "header"
+    HEADER_SIZE = "header_size"
+    PAYLOAD_SIZE = "payload_size"
+    SHAPE = "shape"
+    DTYPE = "dtype"
+    NOT_JPEG = "not_jpeg"
+    CODEC = "codec"
+    NAME = "name"
+    UNKNOWN_PEER = "unknown_peer"
+    STREAM = "stream"
+    SESSION = "session"
+    NO_CREDIT = "no_credit"
+    NAME_TAKEN = "name_taken"
+    TOO_MANY = "too_many"
+
+
+class CamfleetError(Exception):
+    """Everything that this library raises on purpose."""
+
+
+class LocalProtocolError(CamfleetError):
+    """Our own side broke the protocol: a bug, so it fails loudly."""
+
+
+class RemoteProtocolError(CamfleetError):
+    """The peer broke the protocol: count it under its reason, drop the message, go on.
+
+    Attributes:
+        reason: from a small fixed set.
+        camera: whose picture it was, as far as that is known; else empty.
+    """
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.camera = ""

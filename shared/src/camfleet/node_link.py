@@ -1,0 +1,269 @@
+"""The node's side of a link as a state machine: hello, credits, heartbeats. It does no I/O.
+
+The sender asks it what may be sent and when it next has something to say.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from camfleet.backoff import Backoff
+from camfleet.clock import ClockFilter, Offset
+from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
+from camfleet.frame import NO_STAGES, Codec, FrameHeader, Metadata, Payload, Stages
+from camfleet.liveness import HEARTBEAT_S, STALE_AFTER_S
+from camfleet.names import check_name
+from camfleet.wire import (
+    MAX_STREAMS,
+    Bye,
+    Counters,
+    Credit,
+    Grants,
+    Heartbeat,
+    HeartbeatReply,
+    Hello,
+    Refuse,
+    Welcome,
+    decode,
+    encode,
+)
+
+_NS: Final = 1_000_000_000
+MAX_EXTRAS_BYTES: Final = 3072  # of a header's 4096; the longest names and numbers take 700
+
+
+class LinkState(StrEnum):
+    """Where a link stands, as the node sees it."""
+
+    CONNECTING = "connecting"
+    ONLINE = "online"
+    REFUSED = "refused"
+
+
+class Draft(msgspec.Struct, frozen=True, gc=False):
+    """A frame before its link puts session, sent count, queue time and clock on it.
+
+    Attributes:
+        sequence: from `NodeLink.capture`.
+        captured_ns: start of exposure, Unix ns on this machine's clock; 0 for unknown.
+        ready_ns: when it was handed over, on the same clock; its queue time starts then.
+    """
+
+    sequence: int
+    captured_ns: int
+    ready_ns: int
+    payload: Payload
+    codec: Codec
+    shape: tuple[int, ...]
+    dtype: str = "uint8"
+    stages: Stages = NO_STAGES
+    label: str = ""
+    metadata: Metadata = {}
+
+
+@dataclass
+class _Stream:
+    """One stream's credit and counts."""
+
+    captured: int = 0
+    sent: int = 0
+    limit: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+def check_draft(draft: Draft) -> None:
+    """See that a draft's label and metadata fit a header.
+
+    Raises:
+        LocalProtocolError: when they are too large, or hold what a header cannot.
+    """
+    try:
+        size = len(msgspec.msgpack.encode((draft.label, draft.metadata)))
+        msgspec.convert(draft.metadata, Metadata)
+    except (TypeError, ValueError, OverflowError, msgspec.ValidationError) as error:
+        raise LocalProtocolError(f"label or metadata cannot be sent: {error}") from error
+    if size > MAX_EXTRAS_BYTES:
+        raise LocalProtocolError(
+            f"label and metadata are {size} bytes, want at most {MAX_EXTRAS_BYTES}"
+        )
+
+
+class NodeLink:
+    """Says hello until welcomed, spends credits, and keeps the hub's clock.
+
+    Args:
+        node: this node's name.
+        session: random id of this run, 0 to 2**64 - 1.
+        backoff: delays between hellos while nobody answers.
+        software: name and version, for the hub's list of nodes.
+    """
+
+    def __init__(self, node: str, session: int, backoff: Backoff, software: str = "") -> None:
+        try:
+            self.node = check_name(node, "node")
+        except RemoteProtocolError as error:
+            raise LocalProtocolError(str(error)) from error
+        self.session = session
+        self.state = LinkState.CONNECTING
+        self.refusal = ""
+        self._backoff = backoff
+        self._software = software
+        self._streams: dict[str, _Stream] = {}
+        self._clock = ClockFilter()
+        self._due_ns = 0  # monotonic; at once
+        self._heard_ns = 0
+
+    def declare(self, stream: str) -> None:
+        """Add a stream, named `camera/profile`; the hub hears of it with the next hello.
+
+        Raises:
+            LocalProtocolError: for a bad name, or when there would be too many.
+        """
+        if stream in self._streams:
+            return
+        camera, _, profile = stream.partition("/")
+        try:
+            check_name(camera, "camera")
+            check_name(profile, "profile")
+        except RemoteProtocolError as error:
+            raise LocalProtocolError(str(error)) from error
+        if len(self._streams) == MAX_STREAMS:
+            raise LocalProtocolError(f"{stream!r} would be one too many, want {MAX_STREAMS}")
+        self._streams[stream] = _Stream()
+        self._begin()
+
+    def capture(self, stream: str) -> int:
+        """Count one captured picture and return its sequence."""
+        counts = self._streams[stream]
+        counts.captured += 1
+        return counts.captured - 1
+
+    def drop(self, stream: str, reason: str) -> None:
+        """Count one captured picture that will not be sent."""
+        self._streams[stream].dropped[reason] += 1
+
+    def credit(self, stream: str) -> int:
+        """How many more frames of this stream may be sent now."""
+        counts = self._streams[stream]
+        return counts.limit - counts.sent if self.state is LinkState.ONLINE else 0
+
+    def send(self, stream: str, draft: Draft, unix_ns: int) -> bytes:
+        """Spend one credit and return the frame's header part.
+
+        Raises:
+            LocalProtocolError: when there is no credit.
+        """
+        if self.credit(stream) < 1:
+            raise LocalProtocolError(f"no credit for {stream!r}")
+        counts = self._streams[stream]
+        header = encode(self._header(stream, counts.sent, draft, unix_ns))
+        counts.sent += 1
+        return header
+
+    def receive(self, header: bytes, unix_ns: int, monotonic_ns: int) -> None:
+        """Take one message of the hub.
+
+        Raises:
+            RemoteProtocolError: for a message that a hub does not send.
+        """
+        message = decode(header)
+        self._heard_ns = monotonic_ns
+        match message:
+            case Credit(grants):
+                self._grant(grants)
+            case HeartbeatReply(node_ns, received_ns, replied_ns, grants):
+                self._clock.add(node_ns, received_ns, replied_ns, unix_ns)
+                self._grant(grants)
+            case Welcome(_, _, grants):
+                self._welcome(grants, monotonic_ns)
+            case Refuse(reason, text):
+                self._refuse(reason, text, monotonic_ns)
+            case _:
+                kind = type(message).__name__
+                raise RemoteProtocolError(Reason.KIND, f"a hub sent {kind}, want its own kinds")
+
+    def notice_silence(self, monotonic_ns: int) -> None:
+        """Begin anew when the hub has not been heard for too long."""
+        silence_s = (monotonic_ns - self._heard_ns) / _NS
+        if self.state is LinkState.ONLINE and silence_s >= STALE_AFTER_S:
+            self._begin()
+
+    def poll(self, unix_ns: int, monotonic_ns: int) -> Iterable[bytes]:
+        """Return the header parts that are due now: a hello or a heartbeat."""
+        if monotonic_ns < self._due_ns:
+            return ()
+        if self.state is LinkState.ONLINE:
+            self._due_ns = monotonic_ns + int(HEARTBEAT_S * _NS)
+            return (encode(Heartbeat(unix_ns, self.counters())),)
+        self._due_ns = monotonic_ns + int(self._backoff.next_s() * _NS)
+        return (encode(Hello(self.node, self.session, self.counters(), self._software)),)
+
+    def due_ns(self) -> int:
+        """Monotonic time at which `poll` has something to say."""
+        return self._due_ns
+
+    def bye(self, message: str = "") -> bytes:
+        """Return the header part that ends the link in order."""
+        return encode(Bye(message))
+
+    def counters(self) -> tuple[Counters, ...]:
+        """What was counted on each stream in this session."""
+        return tuple(
+            Counters(name, counts.captured, counts.sent, dict(counts.dropped))
+            for name, counts in self._streams.items()
+        )
+
+    def clock(self, unix_ns: int) -> Offset | None:
+        """The hub's clock minus ours, and how sure that is; None before the first heartbeat."""
+        return self._clock.offset(unix_ns)
+
+    def _header(self, stream: str, sent: int, draft: Draft, unix_ns: int) -> FrameHeader:
+        offset = self._clock.offset(unix_ns) or Offset(0, -1)
+        queue_ns = max(0, unix_ns - draft.ready_ns)
+        return FrameHeader(
+            stream=stream,
+            session=self.session,
+            sequence=draft.sequence,
+            sent=sent,
+            captured_ns=draft.captured_ns,
+            codec=draft.codec,
+            shape=draft.shape,
+            dtype=draft.dtype,
+            stages=msgspec.structs.replace(draft.stages, queue_ns=queue_ns),
+            clock_offset_ns=offset.offset_ns,
+            clock_uncertainty_ns=offset.uncertainty_ns,
+            label=draft.label,
+            metadata=draft.metadata,
+        )
+
+    def _begin(self) -> None:
+        self.state = LinkState.CONNECTING
+        self._backoff.reset()
+        self._due_ns = 0
+
+    def _welcome(self, grants: Grants, monotonic_ns: int) -> None:
+        self.state = LinkState.ONLINE
+        self._backoff.reset()
+        self._due_ns = monotonic_ns  # the first heartbeat at once: it measures the clock
+        self._grant(grants)
+
+    def _refuse(self, reason: str, text: str, monotonic_ns: int) -> None:
+        if reason == Reason.UNKNOWN_PEER:
+            if self.state is LinkState.ONLINE:  # the hub was restarted
+                self._begin()
+            return
+        self.state = LinkState.REFUSED
+        self.refusal = text
+        self._due_ns = monotonic_ns + int(self._backoff.next_s() * _NS)
+
+    def _grant(self, grants: Grants) -> None:
+        for name, limit in grants:
+            counts = self._streams.get(name)
+            if counts is not None:
+                counts.limit = max(counts.limit, limit)

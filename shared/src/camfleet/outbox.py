@@ -1,0 +1,167 @@
+"""Where cameras' threads leave frames for the sender's thread, newest wins. Touches no socket."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+from camfleet.errors import RemoteProtocolError
+from camfleet.frame import Payload
+from camfleet.node_link import Draft, LinkState, NodeLink, check_draft
+from camfleet.wire import Counters
+
+
+class Outbox:
+    """A node's link behind a lock: one pending frame per stream, sent when a credit is there.
+
+    Args:
+        link: the state machine, from now on only used through this object.
+        wake: called when the sender has something to do; it must not block.
+    """
+
+    def __init__(self, link: NodeLink, wake: Callable[[], None]) -> None:
+        self._link = link
+        self._wake = wake
+        self._pending: dict[str, Draft] = {}
+        self._changed = threading.Condition()
+        self._is_closed = False
+
+    def declare(self, stream: str) -> Outlet:
+        """Add a stream and return its way out.
+
+        Raises:
+            LocalProtocolError: for a bad name, or when there would be too many.
+        """
+        with self._changed:
+            self._link.declare(stream)
+        self._wake()
+        return Outlet(self, stream)
+
+    def capture(self, stream: str) -> int:
+        """Count one captured picture and return its sequence."""
+        with self._changed:
+            return self._link.capture(stream)
+
+    def drop(self, stream: str, reason: str) -> None:
+        """Count a captured picture as dropped."""
+        with self._changed:
+            self._link.drop(stream, reason)
+
+    def wait_credit(self, stream: str, timeout_s: float) -> bool:
+        """Wait until a frame offered now would be sent now."""
+
+        def has_credit() -> bool:
+            is_free = stream not in self._pending and self._link.credit(stream) > 0
+            return is_free or self._is_closed
+
+        with self._changed:
+            return self._changed.wait_for(has_credit, timeout_s) and not self._is_closed
+
+    def wait_online(self, timeout_s: float) -> bool:
+        """Wait until the hub has welcomed this node."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.state is LinkState.ONLINE, timeout_s)
+
+    def offer(self, stream: str, draft: Draft) -> None:
+        """Leave a frame; it replaces one that still waits for its credit.
+
+        Raises:
+            LocalProtocolError: when its label or metadata do not fit a header.
+        """
+        if draft.label or draft.metadata:
+            check_draft(draft)
+        with self._changed:
+            if stream in self._pending:
+                self._link.drop(stream, "newer")
+            self._pending[stream] = draft
+        self._wake()
+
+    def take(self, unix_ns: int, monotonic_ns: int) -> list[tuple[bytes, Payload]]:
+        """Return what may go out now as (header part, payload part), control first."""
+        with self._changed:
+            parts: list[tuple[bytes, Payload]] = [
+                (header, b"") for header in self._link.poll(unix_ns, monotonic_ns)
+            ]
+            for stream in [name for name in self._pending if self._link.credit(name) > 0]:
+                draft = self._pending.pop(stream)
+                parts.append((self._link.send(stream, draft, unix_ns), draft.payload))
+                self._changed.notify_all()
+        return parts
+
+    def receive(self, headers: Iterable[bytes], unix_ns: int, monotonic_ns: int) -> int:
+        """Take messages of the hub; return how many of them were rejected."""
+        rejected = 0
+        with self._changed:
+            for header in headers:
+                try:
+                    self._link.receive(header, unix_ns, monotonic_ns)
+                except RemoteProtocolError:
+                    rejected += 1
+            self._changed.notify_all()
+        return rejected
+
+    def notice_silence(self, monotonic_ns: int) -> None:
+        """Let the link find out that nobody answers."""
+        with self._changed:
+            self._link.notice_silence(monotonic_ns)
+
+    def due_ns(self) -> int:
+        """Monotonic time at which `take` has something to say by itself."""
+        return self._link.due_ns()
+
+    def bye(self) -> bytes:
+        """Return the header part that ends the link in order."""
+        return self._link.bye()
+
+    @property
+    def state(self) -> LinkState:
+        """Where the link stands."""
+        return self._link.state
+
+    @property
+    def refusal(self) -> str:
+        """What the hub said when it last refused this node."""
+        return self._link.refusal
+
+    def counters(self) -> tuple[Counters, ...]:
+        """What was captured, sent and dropped on each stream."""
+        with self._changed:
+            return self._link.counters()
+
+    def close(self) -> None:
+        """Wake whoever waits for a credit; none will come."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+
+class Outlet:
+    """One stream's way out, used by its camera's threads.
+
+    `capture` counts a picture, `wait_credit` tells when encoding is worth its while, and
+    `send` or `drop` says what became of it.
+    """
+
+    def __init__(self, outbox: Outbox, stream: str) -> None:
+        self._outbox = outbox
+        self.stream = stream
+
+    def capture(self) -> int:
+        """Count one captured picture and return its sequence."""
+        return self._outbox.capture(self.stream)
+
+    def wait_credit(self, timeout_s: float) -> bool:
+        """Wait until a frame handed over now would be sent now; False after the timeout."""
+        return self._outbox.wait_credit(self.stream, timeout_s)
+
+    def send(self, draft: Draft) -> None:
+        """Hand a frame over; it replaces one that still waits for its credit.
+
+        Raises:
+            LocalProtocolError: when its label or metadata do not fit a header.
+        """
+        self._outbox.offer(self.stream, draft)
+
+    def drop(self, reason: str) -> None:
+        """Count a captured picture as dropped, for a short fixed reason such as `newer`."""
+        self._outbox.drop(self.stream, reason)

@@ -1,0 +1,147 @@
+"""What is counted about a stream at the hub. Rates are made from counters, never stored."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, deque
+from typing import Final
+
+from camfleet.frame import Frame
+from camfleet.wire import Counters
+
+# Upper bounds in seconds: a frame interval at 60, 30, 15 and 5 fps is told apart.
+LATENCY_BUCKETS_S: Final = (
+    0.005, 0.01, 0.0175, 0.025, 0.035, 0.05, 0.07, 0.1, 0.15, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0,
+)  # fmt: skip
+_NS: Final = 1e9
+_RATE_SPAN_S: Final = 3.0
+
+
+class Histogram:
+    """Counts observations by upper bound, as Prometheus' histograms do."""
+
+    def __init__(self, bounds: tuple[float, ...] = LATENCY_BUCKETS_S) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def add(self, value: float) -> None:
+        """Count one observation."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+
+class Jitter:
+    """Smoothed variation of the transit time (RFC 3550, 6.4.1 and A.8), in ns.
+
+    A constant offset between the two clocks cancels out, so it is no jitter.
+    """
+
+    def __init__(self) -> None:
+        self.jitter_ns = 0.0
+        self._transit_ns: int | None = None
+
+    def add(self, captured_ns: int, received_ns: int) -> None:
+        """Take one frame: capture on its node's clock, arrival on ours."""
+        transit_ns = received_ns - captured_ns
+        if self._transit_ns is not None:
+            self.jitter_ns += (abs(transit_ns - self._transit_ns) - self.jitter_ns) / 16
+        self._transit_ns = transit_ns
+
+
+class RateMeter:
+    """A rate over the last three seconds out of a counter that is read now and then."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, int]] = deque()
+
+    def sample(self, count: int, at_s: float) -> float:
+        """Take the counter's value at a monotonic time; return the rate per second."""
+        self._samples.append((at_s, count))
+        while len(self._samples) > 2 and self._samples[1][0] <= at_s - _RATE_SPAN_S:
+            self._samples.popleft()
+        first_s, first = self._samples[0]
+        return (count - first) / (at_s - first_s) if at_s > first_s else 0.0
+
+
+class StreamStats:
+    """Everything counted about one stream, over all sessions of its node.
+
+    Attributes:
+        received: frames that arrived and were accepted.
+        received_bytes: their payloads.
+        captured: pictures that the node captured.
+        lost: frames that were sent and never arrived.
+        dropped: pictures that the node chose to discard, by reason.
+        latency: capture to arrival, in seconds on the hub's clock.
+        jitter: of the arrivals.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.received_bytes = 0
+        self.lost = 0
+        self.latency = Histogram()
+        self.jitter = Jitter()
+        self._session: int | None = None
+        self._expected = 0
+        self._captured = _Total()
+        self._dropped: dict[str, _Total] = {}
+
+    @property
+    def captured(self) -> int:
+        """Pictures that the node captured."""
+        return self._captured.total
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Pictures that the node discarded, by reason."""
+        return Counter({reason: count.total for reason, count in self._dropped.items()})
+
+    def begin(self, session: int, counters: Counters) -> None:
+        """Take a node's hello: a new session counts from what it had sent by then."""
+        if session != self._session:
+            self._session = session
+            self._expected = counters.sent
+            self._captured.begin(counters.captured)
+            for reason, count in self._dropped.items():
+                count.begin(counters.dropped.get(reason, 0))
+
+    def account(self, frame: Frame) -> None:
+        """Count one frame that arrived."""
+        header = frame.header
+        self.received += 1
+        self.received_bytes += len(frame.payload)
+        self._catch_up(header.sent)
+        self._expected = header.sent + 1
+        if header.captured_ns:
+            self.jitter.add(header.captured_ns, frame.received_ns)
+        latency_ns = frame.latency_ns
+        if latency_ns is not None:
+            self.latency.add(latency_ns / _NS)
+
+    def report(self, counters: Counters) -> None:
+        """Take a heartbeat's counts: what was sent before it and has not arrived is lost."""
+        self._catch_up(counters.sent)
+        self._expected = max(self._expected, counters.sent)
+        self._captured.update(counters.captured)
+        for reason, count in counters.dropped.items():
+            self._dropped.setdefault(reason, _Total()).update(count)
+
+    def _catch_up(self, sent: int) -> None:
+        self.lost += max(0, sent - self._expected)
+
+
+class _Total:
+    """Adds up a counter that starts anew with each session."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._last = 0
+
+    def begin(self, count: int) -> None:
+        self._last = count
+
+    def update(self, count: int) -> None:
+        self.total += max(0, count - self._last)
+        self._last = count
