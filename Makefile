@@ -7,7 +7,7 @@ DISTRIBUTIONS := shared services/node services/hub
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 
-.PHONY: help run test unit check lint types docs bench screenshot lock clean
+.PHONY: help run test unit coverage lint types bench screenshot lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,3 +30,39 @@ $(DEV_READY): $(RUN_READY) requirements/dev.txt
 	@echo "installing the tests' locked dependencies into $(VENV)"
 	$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
+
+test: $(DEV_READY)  ## set up what is needed and run every check and test
+	@tests/install-chromium.sh
+	@$(MAKE) --no-print-directory lint types
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/property tests/integration
+	$(BIN)/python -m pytest tests/browser
+
+unit: $(DEV_READY)  ## the unit tests alone, in seconds
+	$(BIN)/python -m pytest -q tests/unit
+
+coverage: $(DEV_READY)  ## branch coverage of the tests without a browser
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -q tests/unit tests/property tests/integration
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report
+
+lint: $(DEV_READY)  ## ruff, its formatter included
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(DEV_READY)  ## mypy, strict
+	$(BIN)/mypy
+
+bench: $(DEV_READY)  ## run every benchmark and rebuild the tables of docs/performance.md
+	for name in ingest; do $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json; done
+	$(BIN)/python benchmarks/tables.py
+
+screenshot: $(DEV_READY)  ## take the README's picture of the wall anew
+	CAMFLEET_SCREENSHOT=$(CURDIR)/docs/wall.png $(BIN)/python -m pytest -q tests/browser -k screenshot
+
+lock: $(BIN)/python  ## lock the newest versions of all dependencies (PACKAGE=name: of that one)
+	$(PIP) install uv
+	PATH="$(CURDIR)/$(BIN):$$PATH" requirements/lock.sh $(if $(PACKAGE),--upgrade-package $(PACKAGE),--upgrade)
+
+clean:  ## remove what was made here
+	rm -rf $(VENV) build .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -31,7 +31,7 @@ from camfleet.wire import (
 )
 
 _NS: Final = 1_000_000_000
-WINDOW: Final = 3  # frames in flight per stream: 60 fps over a round trip of 40 ms need three
+WINDOW: Final = 4  # frames in flight per stream: 60 fps over a round trip of 40 ms need three
 MAX_NODES: Final = 1024
 _DISPLACED: Final = 8  # sessions remembered per name
 
@@ -177,14 +177,17 @@ class HubLink:
                 Reason.NO_CREDIT,
                 f"frame {header.sent} came, want {stream.expected} up to {stream.limit}",
             )
-        self._grant(peer, header.stream, stream, header.sent + 1)
+        stream.expected = header.sent + 1
+        # Credit goes back when half the window is used: half the messages, and no stall, as
+        # TCP acknowledges every second segment (RFC 1122, 4.2.3.2).
+        if stream.limit - stream.expected <= self._window // 2:
+            self._grant(peer, header.stream, stream)
         check_payload(header.codec, header.shape, header.dtype, payload)
         return Frame(peer.node, header, payload, unix_ns)
 
-    def _grant(self, peer: _Peer, name: str, stream: _Stream, sent: int) -> None:
+    def _grant(self, peer: _Peer, name: str, stream: _Stream) -> None:
         """Let the window begin behind the last frame that is known to have been sent."""
-        stream.expected = sent
-        stream.limit = sent + self._window
+        stream.limit = stream.expected + self._window
         peer.due[name] = stream.limit
         self._owed[peer.identity] = peer
 
@@ -194,7 +197,8 @@ class HubLink:
         for counted in counters:
             stream = peer.streams.get(counted.stream)
             if stream is not None and counted.sent >= stream.expected:
-                self._grant(peer, counted.stream, stream, counted.sent)
+                stream.expected = counted.sent
+                self._grant(peer, counted.stream, stream)
         grants = tuple(peer.due.items())
         peer.due = {}
         self._owed.pop(peer.identity, None)

@@ -105,9 +105,8 @@ class Receiver:
         with self._router:
             expired_ns = time.monotonic_ns()
             while not self._is_closing:
-                if self._router.poll(_POLL_MS):
-                    self._take_burst()
-                    self._answer()
+                self._take_burst()
+                self._answer()
                 self.alive_ns = time.monotonic_ns()
                 if self.alive_ns - expired_ns > _EXPIRE_NS:
                     expired_ns = self.alive_ns
@@ -115,9 +114,12 @@ class Receiver:
                         self._on_event(left)
 
     def _take_burst(self) -> None:
+        """Wait for a message, then take what else is there before the credits go out."""
+        flags = 0
         with contextlib.suppress(zmq.Again):
             for _ in range(_BURST):
-                self._take(self._router.recv_multipart(zmq.NOBLOCK, copy=False))
+                self._take(self._router.recv_multipart(flags, copy=False))
+                flags = zmq.NOBLOCK
 
     def _take(self, parts: list[zmq.Frame]) -> None:
         identity = parts[0].bytes
@@ -155,6 +157,7 @@ def _bind(address: str) -> tuple[zmq.Context[zmq.Socket[bytes]], zmq.Socket[byte
     router = context.socket(zmq.ROUTER)
     guard(router, _HIGH_WATER_MARK)
     router.setsockopt(zmq.LINGER, _LINGER_MS)
+    router.setsockopt(zmq.RCVTIMEO, _POLL_MS)
     try:
         router.bind(address)
     except zmq.ZMQError as error:

@@ -26,7 +26,7 @@ class HubSettings(BaseSettings):
     nodes_port: Port = Field(5556, description="camfleet nodes.")
     web_port: Port = Field(8080, description="Wall, API, snapshots, MJPEG, health.")
     metrics_port: Port = Field(9101, description="Prometheus metrics.")
-    window: int = Field(3, ge=1, le=64, description="Frames of one stream in flight.")
+    window: int = Field(4, ge=1, le=64, description="Frames of one stream in flight.")
     max_cameras: int = Field(
         512, ge=1, le=65_535, description="Cameras shown at once; further ones are rejected."
     )

@@ -7,12 +7,20 @@
 export const GAP = 6;
 const STRIP = 30; // a tile's caption in one line; wall.css has the same numbers
 const STRIP_NARROW = 48; // in two lines
-const NARROW = 440; // below that, name and numbers have no room beside each other
-const MIN_TILE = 168; // below that, the numbers have no room: the wall scrolls instead
+const NARROW = 400; // below that, name and numbers have no room beside each other
+const TINY = 176; // below that, there is none for the rate beside latency and age
+const MIN_TILE = 144; // below that, nobody sees what happens: the wall scrolls instead
+const SCROLLED = 240; // a tile's least width on a wall that scrolls anyway
 const WIDE = 16 / 9;
 const OLD = 4 / 3;
 
-/** @typedef {{columns: number, rowPx: number, isNarrow: boolean}} Grid */
+/**
+ * @typedef {object} Grid
+ * @property {number} columns
+ * @property {number} rowPx
+ * @property {boolean} isNarrow the caption has two lines
+ * @property {boolean} isTiny and little room in them
+ */
 
 /**
  * The shape that most of the cameras have. Others are letterboxed.
@@ -36,7 +44,7 @@ export function fit(count, width, height, aspect) {
   const all = Array.from({ length: most }, (_, i) => filled(i + 1, count, width, height, aspect));
   const best = all.reduce((a, b) => (b.picturePx > a.picturePx ? b : a));
   if (best.picturePx >= MIN_TILE) return best.grid;
-  return fixed(Math.min(most, Math.max(2, Math.floor(width / 240))), width, aspect);
+  return fixed(Math.min(most, Math.max(2, Math.floor(width / SCROLLED))), width, aspect);
 }
 
 /**
@@ -48,7 +56,7 @@ export function fit(count, width, height, aspect) {
  */
 export function fixed(columns, width, aspect) {
   const tile = tileWidth(columns, width);
-  return { columns, rowPx: Math.ceil(tile / aspect) + strip(tile), isNarrow: tile < NARROW };
+  return gridOf(columns, Math.ceil(tile / aspect) + strip(tile), tile);
 }
 
 /**
@@ -65,7 +73,17 @@ function filled(columns, count, width, height, aspect) {
   // A row higher than a 4:3 picture only moves the caption away from what it belongs to.
   const rowPx = Math.min(share, Math.ceil(tile / Math.min(aspect, OLD)) + strip(tile));
   const picturePx = Math.min(tile, (rowPx - strip(tile)) * aspect);
-  return { picturePx, grid: { columns, rowPx, isNarrow: tile < NARROW } };
+  return { picturePx, grid: gridOf(columns, rowPx, tile) };
+}
+
+/**
+ * @param {number} columns
+ * @param {number} rowPx
+ * @param {number} tile
+ * @returns {Grid}
+ */
+function gridOf(columns, rowPx, tile) {
+  return { columns, rowPx, isNarrow: tile < NARROW, isTiny: tile < TINY };
 }
 
 /**

@@ -8,9 +8,13 @@
 /** @typedef {{frame: Frame, connection: number}} Received */
 
 /**
- * What the `painted` event tells. Both times are Unix ms on the hub's clock, or null where
- * nobody knows.
- * @typedef {{camera: string, number: number, capturedMs: number | null, paintedMs: number | null}} PaintedDetail
+ * What the `painted` event tells.
+ * @typedef {object} PaintedDetail
+ * @property {string} camera its id
+ * @property {number} number
+ * @property {number | null} capturedMs Unix ms on the hub's clock, as the next one
+ * @property {number | null} paintedMs
+ * @property {number | null} uncertaintyMs of capturedMs
  */
 
 /** Its canvas is as large as the frame, so that a program reads exactly the frame's pixels. */
@@ -127,13 +131,9 @@ export class Screen {
    * @param {number | null} paintedMs
    */
   #tell(frame, paintedMs) {
+    const { number, capturedMs, uncertaintyMs } = frame;
     /** @type {PaintedDetail} */
-    const detail = {
-      camera: this.#camera,
-      number: frame.number,
-      capturedMs: frame.capturedMs,
-      paintedMs,
-    };
+    const detail = { camera: this.#camera, number, capturedMs, paintedMs, uncertaintyMs };
     this.#canvas.dispatchEvent(new CustomEvent("painted", { detail, bubbles: true }));
   }
 }

@@ -17,7 +17,6 @@ import { condition, duration, latency, rate, SPOKEN, UNKNOWN } from "./words.js"
  * @typedef {object} Now
  * @property {number} browserMs
  * @property {number | null} hubMs
- * @property {number | null} uncertaintyMs of the hub's time
  * @property {boolean} isLinked
  */
 
@@ -34,8 +33,6 @@ export class Tile {
   #heardMs;
   #screen;
   #meter = new Meter();
-  /** @type {Received["frame"] | null} */
-  #newest = null;
   /** @type {number | null} */
   #shownCapturedMs = null;
 
@@ -50,7 +47,7 @@ export class Tile {
     this.id = camera.id;
     this.#camera = camera;
     this.#heardMs = nowMs;
-    this.element = build(camera);
+    this.element = build(number, camera);
     this.button = find(this.element, "button");
     this.snapshot = find(this.element, ".snapshot");
     this.snapshot.addEventListener("click", () => this.#nameSnapshot());
@@ -68,7 +65,6 @@ export class Tile {
 
   /** @param {Received} received */
   take(received) {
-    this.#newest = received.frame;
     this.#screen.take(received);
   }
 
@@ -76,13 +72,11 @@ export class Tile {
    * @param {PaintedDetail} painted
    * @param {number | null} clockUncertaintyMs
    */
-  count({ capturedMs, paintedMs }, clockUncertaintyMs) {
+  count({ capturedMs, uncertaintyMs, paintedMs }, clockUncertaintyMs) {
     this.#shownCapturedMs = capturedMs;
     if (capturedMs === null || paintedMs === null) return this.#meter.add(null, null);
-    const frameUncertaintyMs = this.#newest?.uncertaintyMs ?? null;
-    const isSure = frameUncertaintyMs !== null && clockUncertaintyMs !== null;
-    const uncertaintyMs = isSure ? frameUncertaintyMs + clockUncertaintyMs : null;
-    this.#meter.add(paintedMs - capturedMs, uncertaintyMs);
+    const isSure = uncertaintyMs !== null && clockUncertaintyMs !== null;
+    this.#meter.add(paintedMs - capturedMs, isSure ? uncertaintyMs + clockUncertaintyMs : null);
   }
 
   /**
@@ -164,10 +158,11 @@ export class Tile {
 }
 
 /**
+ * @param {number} number
  * @param {Camera} camera
  * @returns {HTMLElement}
  */
-function build({ id, node, camera }) {
+function build(number, { id, node, camera }) {
   const template = /** @type {HTMLTemplateElement} */ (document.getElementById("tile"));
   const element = /** @type {HTMLElement} */ (
     /** @type {Element} */ (template.content.firstElementChild).cloneNode(true)
@@ -178,21 +173,23 @@ function build({ id, node, camera }) {
   const path = `${encodeURIComponent(node)}/${encodeURIComponent(camera)}`;
   find(element, ".snapshot").setAttribute("href", `/snapshot/${path}.jpg`);
   find(element, ".mjpeg").setAttribute("href", `/mjpeg/${path}`);
-  label(element, id);
+  label(element, number);
   return element;
 }
 
 /**
- * The button says "garden / front online"; its description is the slate's text.
+ * The button is called "garden / front, online", and described by the slate.
  * @param {HTMLElement} element
- * @param {string} id
+ * @param {number} number
  */
-function label(element, id) {
+function label(element, number) {
+  // Numbers make the ids: a list of ids is separated by spaces, which names may hold.
+  for (const part of ["name", "state", "slate"]) {
+    find(element, `.${part}`).id = `${part}-${number}`;
+  }
   const button = find(element, "button");
-  for (const part of ["name", "state", "slate"]) find(element, `.${part}`).id = `${part} of ${id}`;
-  // An id list is separated by spaces, and names may hold some.
-  button.ariaLabel = null;
-  void button;
+  button.setAttribute("aria-labelledby", `name-${number} state-${number}`);
+  button.setAttribute("aria-describedby", `slate-${number}`);
 }
 
 /**

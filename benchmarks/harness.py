@@ -1,0 +1,104 @@
+"""What every benchmark shares: alternating rounds, medians, one table and one JSON file.
+
+A number is never judged by a clock alone: every row compares two contenders of the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+Sample = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison.
+
+    Attributes:
+        ratio: ours divided by the peer's.
+        goal: what the ratio is to reach, as text with its direction.
+    """
+
+    name: str
+    ours: float
+    peer: float
+    ratio: float
+    unit: str
+    goal: str
+    met: bool
+
+
+def arguments(description: str | None) -> argparse.Namespace:
+    """Read `--json PATH` and `--quick`, which every benchmark takes."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--json", type=Path, help="write the rows here")
+    parser.add_argument("--quick", action="store_true", help="fewer, shorter rounds")
+    return parser.parse_args()
+
+
+def alternate(rounds: int, contenders: Mapping[str, Callable[[], Sample]]) -> dict[str, Sample]:
+    """Run each contender once a round, in turns; return the medians of what each measured.
+
+    Taking turns spreads what else the machine does over all of them.
+    """
+    samples: dict[str, list[Sample]] = {name: [] for name in contenders}
+    for number in range(rounds):
+        for name, run in contenders.items():
+            samples[name].append(run())
+            shown = ", ".join(f"{key} {value:,.1f}" for key, value in samples[name][-1].items())
+            print(f"round {number + 1} of {rounds}: {name}: {shown}", flush=True)
+    return {
+        name: {key: median(sample[key] for sample in taken) for key in taken[0]}
+        for name, taken in samples.items()
+    }
+
+
+def compare(
+    name: str, ours: float, peer: float, unit: str, sign: Literal["≥", "≤"], goal: float
+) -> Row:
+    """Make a row; the goal is met when the ratio is on the right side of it."""
+    ratio = ours / peer
+    met = ratio >= goal if sign == "≥" else ratio <= goal
+    return Row(name, round(ours, 2), round(peer, 2), round(ratio, 3), unit, f"{sign} {goal}", met)
+
+
+def finish(rows: list[Row], path: Path | None) -> None:
+    """Print the table, and write the JSON file if one is wanted."""
+    found = machine()
+    print(f"\n{found}\n\n{table(rows)}")
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        report = {"machine": found, "rows": [asdict(row) for row in rows]}
+        path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+
+
+def table(rows: list[Row]) -> str:
+    """Lay rows out as a Markdown table."""
+    lines = ["| what | ours | peer | ratio | goal | met |", "|---|---:|---:|---:|---:|---|"]
+    lines += [
+        f"| {row.name} | {row.ours:,g} {row.unit} | {row.peer:,g} {row.unit} "
+        f"| {row.ratio:.2f} | {row.goal} | {'yes' if row.met else 'no'} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def machine() -> str:
+    """Say what this was measured on."""
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    return f"{os.cpu_count()} cores of {model}, Python {platform.python_version()}"

@@ -1,0 +1,211 @@
+"""Runs a hub and a few nodes as processes of this machine: `make run`. Leaves none behind."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any, Final
+
+ROOT: Final = Path(__file__).parents[2]
+LOGS: Final = ROOT / "build" / "run"
+NAMES: Final = ("garden", "gate", "porch", "workshop")
+READY_S: Final = 30.0
+STOP_S: Final = 3.0
+QUIET_S: Final = 5.0  # between lines of status where nobody watches a terminal
+_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+
+
+@dataclass(frozen=True)
+class Child:
+    """One service that was started here."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+def main() -> int:
+    """Start everything, show a line of status until Ctrl-C, stop everything."""
+    options = _parse()
+    signal.signal(signal.SIGTERM, _interrupt)
+    environment = _hub_environment(options.bind)
+    web_port = environment.get("CAMFLEET_HUB_WEB_PORT", "8080")
+    with ExitStack() as stack:
+        children: list[Child] = []
+        stack.callback(_stop, children)
+        try:
+            children.append(_start("hub", "camfleet_hub", environment, stack))
+            _wait_ready(f"http://127.0.0.1:{web_port}", children)
+            for name, settings in _nodes(options, environment).items():
+                children.append(_start(name, "camfleet_node", settings, stack))
+            _announce(options.bind, environment)
+            return _watch(f"http://127.0.0.1:{web_port}", children)
+        except KeyboardInterrupt:
+            print("\nstopping", flush=True)
+            return 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
+    parser.add_argument("--cameras", type=int, default=4, help="synthetic cameras, 0 to 64")
+    parser.add_argument("--source", help="a video or a folder of pictures, as one more camera")
+    parser.add_argument("--bind", default="127.0.0.1", help="0.0.0.0 opens it to the network")
+    options = parser.parse_args()
+    if not 0 <= options.cameras <= 64:
+        parser.error(f"CAMERAS is {options.cameras}, want 0 to 64")
+    if options.source is not None and not Path(options.source).exists():
+        parser.error(f"SOURCE is {options.source!r}, want a video or folder that is there")
+    return options
+
+
+def _hub_environment(bind: str) -> dict[str, str]:
+    return os.environ | {"CAMFLEET_HUB_BIND": bind}
+
+
+def _nodes(options: argparse.Namespace, hub: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Name each node and give it its settings."""
+    base = {name: value for name, value in os.environ.items() if "CAMFLEET_NODE" not in name}
+    base["CAMFLEET_NODE_HUB"] = f"tcp://127.0.0.1:{hub.get('CAMFLEET_HUB_NODES_PORT', '5556')}"
+    nodes = {}
+    for number in range(options.cameras):
+        name = NAMES[number] if number < len(NAMES) else f"node-{number + 1}"
+        camera = {"front": {"source": "synthetic"}}
+        nodes[name] = _node(base, name, camera)
+    if options.source:
+        path = Path(options.source).resolve()
+        nodes["footage"] = _node(
+            base, "footage", {path.stem: {"source": "file", "path": str(path)}}
+        )
+    return nodes
+
+
+def _node(base: dict[str, str], name: str, cameras: dict[str, dict[str, str]]) -> dict[str, str]:
+    return base | {
+        "CAMFLEET_NODE_NAME": name,
+        "CAMFLEET_NODE_CAMERAS": json.dumps(cameras),
+    }
+
+
+def _start(name: str, module: str, environment: dict[str, str], stack: ExitStack) -> Child:
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / f"{name}.log"
+    output: IO[bytes] = stack.enter_context(log.open("wb"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", module],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # Ctrl-C is for us alone; we stop our children in order
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads here yet
+    )
+    return Child(name, process, log)
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end this child should we be killed without a chance to stop it."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _wait_ready(base: str, children: list[Child]) -> None:
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        _check(children)
+        if _get(f"{base}/healthz") is not None:
+            return
+        time.sleep(0.1)
+    _fail(children[0], f"the hub did not answer within {READY_S:.0f} s")
+
+
+def _announce(bind: str, hub: dict[str, str]) -> None:
+    host = "127.0.0.1" if bind in {"127.0.0.1", "0.0.0.0", "::"} else bind
+    web = hub.get("CAMFLEET_HUB_WEB_PORT", "8080")
+    imagezmq = hub.get("CAMFLEET_HUB_IMAGEZMQ_PORT", "5555")
+    print(f"wall            http://{host}:{web}/", flush=True)
+    print(f"imagezmq port   tcp://{host}:{imagezmq}")
+    print(f"logs            {LOGS.relative_to(ROOT)}/")
+    print("Ctrl-C stops everything", flush=True)
+
+
+def _watch(base: str, children: list[Child]) -> int:
+    """Show one line of status until something ends."""
+    is_terminal = sys.stdout.isatty()
+    while True:
+        time.sleep(1.0 if is_terminal else QUIET_S)
+        _check(children)
+        nodes = _get(f"{base}/api/nodes")
+        line = _status(nodes) if nodes is not None else "the hub does not answer"
+        if is_terminal:
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r{line[:width]:<{width}}", end="", flush=True)
+        else:
+            print(line, flush=True)
+
+
+def _status(nodes: list[dict[str, Any]]) -> str:
+    cameras = [camera for node in nodes for camera in node["cameras"]]
+    online = sum(camera["state"] == "online" for camera in cameras)
+    fps = sum(camera["fps"] for camera in cameras)
+    latencies = [camera["latency_ms"] for camera in cameras if camera["latency_ms"] is not None]
+    worst = f"{max(latencies):.1f} ms" if latencies else "unknown"
+    dropped = sum(sum(camera["dropped"].values()) for camera in cameras)
+    lost = sum(camera["lost"] for camera in cameras)
+    return (
+        f"{online} of {len(cameras)} cameras online, {fps:.1f} frames/s, "
+        f"capture to hub at most {worst}, {dropped} dropped, {lost} lost"
+    )
+
+
+def _get(url: str) -> Any:  # noqa: ANN401 - JSON
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own hub
+            return json.load(response)
+    except (OSError, urllib.error.URLError, ValueError):
+        return None
+
+
+def _check(children: list[Child]) -> None:
+    for child in children:
+        code = child.process.poll()
+        if code is not None:
+            _fail(child, f"{child.name} ended with exit code {code}")
+
+
+def _fail(child: Child, problem: str) -> None:
+    lines = child.log.read_text(errors="replace").splitlines()[-5:]
+    print(f"\n{problem}; its last words:", *lines, sep="\n  ", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def _stop(children: list[Child]) -> None:
+    """Stop the nodes first, so that their goodbye is heard; then the hub."""
+    for group in (children[1:], children[:1]):
+        for child in group:
+            child.process.terminate()
+        for child in group:
+            try:
+                child.process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

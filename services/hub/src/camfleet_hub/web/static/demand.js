@@ -1,0 +1,35 @@
+/**
+ * Which tiles the hub shall send. Says so only when that changes.
+ * @module
+ */
+
+import { formatShow } from "./message.js";
+
+/** @typedef {import("./tile.js").Tile} Tile */
+
+const MAX_SHOWN = 256; // the hub accepts no longer list
+
+/** The last list, so that it can be told again to a hub that was restarted. */
+export class Demand {
+  #send;
+  #text = formatShow([]);
+
+  /** @param {(text: string) => void} send */
+  constructor(send) {
+    this.#send = send;
+  }
+
+  /** @param {Tile[]} tiles that someone sees now */
+  update(tiles) {
+    const shown = tiles.slice(0, MAX_SHOWN).map(({ number, id }) => ({ tile: number, camera: id }));
+    const text = formatShow(shown);
+    if (text === this.#text) return;
+    this.#text = text;
+    this.renew();
+  }
+
+  /** Tell it to a new connection. */
+  renew() {
+    this.#send(this.#text);
+  }
+}

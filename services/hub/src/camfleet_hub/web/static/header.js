@@ -1,0 +1,132 @@
+/**
+ * The bar above the wall: how many are online, how the link is, search and size.
+ * @module
+ */
+
+/** @typedef {import("./link.js").LinkState} LinkState */
+/** @typedef {import("./message.js").Camera} Camera */
+
+const KEPT = "camfleet.columns";
+
+/** Tells, and asks. */
+export class Header {
+  #online = part("online");
+  #hub = part("hub");
+  #link = part("link");
+  #countdown = part("countdown");
+  #problem = part("problem");
+  #search = /** @type {HTMLInputElement} */ (part("search"));
+  #size = /** @type {HTMLSelectElement} */ (part("size"));
+  /** @type {Camera[]} */
+  #cameras = [];
+  /** @type {LinkState} */
+  #state = { name: "connecting" };
+
+  /** @param {{onSearch: () => void, onSize: () => void}} handlers */
+  constructor({ onSearch, onSize }) {
+    this.#size.value = recall() ?? "auto";
+    if (this.#size.selectedIndex < 0) this.#size.value = "auto";
+    this.#search.addEventListener("input", onSearch);
+    this.#search.addEventListener("keydown", (event) => this.#leaveSearch(event));
+    this.#size.addEventListener("change", () => {
+      keep(this.#size.value);
+      onSize();
+    });
+  }
+
+  /** What is searched for: words in small letters. */
+  get words() {
+    return this.#search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  }
+
+  /** The chosen number of columns; null where the wall chooses. */
+  get columns() {
+    return Number(this.#size.value) || null;
+  }
+
+  focusSearch() {
+    this.#search.select();
+  }
+
+  /**
+   * @param {string} hub
+   * @param {Camera[]} cameras
+   */
+  tellFleet(hub, cameras) {
+    this.#cameras = cameras;
+    this.#hub.textContent = hub;
+    this.#problem.textContent = "";
+    this.#count();
+  }
+
+  /** @param {LinkState} state */
+  tellLink(state) {
+    this.#state = state;
+    this.#link.dataset.state = state.name;
+    // Read aloud, so it changes with the state only; the seconds stand beside it.
+    const text = state.name === "waiting" ? "reconnecting" : state.name;
+    if (this.#link.textContent !== text) this.#link.textContent = text;
+    this.#count();
+    this.tick();
+  }
+
+  /** Count down to the next attempt. */
+  tick() {
+    const state = this.#state;
+    const leftMs = state.name === "waiting" ? state.retryMs - performance.now() : 0;
+    const text = leftMs > 0 ? `in ${Math.ceil(leftMs / 1000)} s` : "";
+    if (this.#countdown.textContent !== text) this.#countdown.textContent = text;
+  }
+
+  /** @param {string} text */
+  tellProblem(text) {
+    this.#problem.textContent = text;
+  }
+
+  /** Without a link nobody knows how many are online. */
+  #count() {
+    const all = this.#cameras.length;
+    const online = this.#cameras.filter(({ state }) => state === "online").length;
+    const isLinked = this.#state.name === "connected";
+    const known = isLinked ? `${online} of ${all} online` : `${all} cameras`;
+    this.#online.textContent = all ? known : "no camera yet";
+    this.#online.classList.toggle("some", isLinked && online < all);
+    const short = isLinked ? `${online}/${all}` : "no link";
+    document.title = [short, this.#hub.textContent, "camfleet"].filter(Boolean).join(" · ");
+  }
+
+  /** @param {KeyboardEvent} event */
+  #leaveSearch({ key }) {
+    if (key !== "Enter" && key !== "Escape") return;
+    if (key === "Escape" && this.#search.value) {
+      this.#search.value = "";
+      this.#search.dispatchEvent(new Event("input"));
+    } else this.#search.blur();
+  }
+}
+
+/**
+ * @param {string} id
+ * @returns {HTMLElement}
+ */
+function part(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
+
+/** @returns {string | null} */
+function recall() {
+  try {
+    return localStorage.getItem(KEPT);
+  } catch {
+    return null; // storage is forbidden here: the choice lasts as long as the page
+  }
+}
+
+/** @param {string} columns */
+function keep(columns) {
+  try {
+    localStorage.setItem(KEPT, columns);
+  } catch {
+    // as above
+  }
+}

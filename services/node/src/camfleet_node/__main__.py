@@ -1,0 +1,77 @@
+"""Composes the node, top to bottom: settings, sender, cameras. Runs until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import ExitStack
+from importlib.metadata import version
+from typing import Final
+
+import structlog
+
+from camfleet.errors import LocalProtocolError
+from camfleet.node_link import LinkState
+from camfleet.sender import Sender
+from camfleet.service import configure_logs, load_settings, refuse
+from camfleet_node.camera import Camera, open_source
+from camfleet_node.settings import PREFIX, NodeSettings, OpenCVCamera
+from camfleet_node.sources import Source, SourceError
+
+_WATCH_S: Final = 0.5
+_log = structlog.get_logger()
+
+
+def main() -> None:
+    """Run the node."""
+    settings = load_settings(NodeSettings)
+    configure_logs(settings.log_level)
+    _log.info("settings", **settings.model_dump(mode="json"))
+    sources = _open_sources(settings)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    with ExitStack() as stack:
+        sender = stack.enter_context(_open_sender(settings))
+        for name, camera in settings.cameras.items():
+            running = Camera(name, camera, sender.stream(name), sources.get(name))
+            stack.callback(running.close)
+        _watch(sender, settings.hub, stopping)
+    _log.info("stopped")
+
+
+def _open_sources(settings: NodeSettings) -> dict[str, Source]:
+    """Open what is either right or wrong for ever; a device may be plugged in later."""
+    sources: dict[str, Source] = {}
+    for name, camera in settings.cameras.items():
+        if isinstance(camera, OpenCVCamera):
+            continue
+        try:
+            sources[name] = open_source(name, camera)
+        except SourceError as error:
+            refuse([f"{PREFIX}CAMERAS__{name}: {error}"])
+    return sources
+
+
+def _open_sender(settings: NodeSettings) -> Sender:
+    try:
+        software = f"camfleet-node {version('camfleet-node')}"
+        return Sender(settings.hub, settings.name, software=software)
+    except LocalProtocolError as error:
+        refuse([f"{PREFIX}HUB: {error}"])
+        raise
+
+
+def _watch(sender: Sender, hub: str, stopping: threading.Event) -> None:
+    """Log each change of the link until the node is to stop."""
+    told = None
+    while not stopping.wait(_WATCH_S):
+        state = sender.state
+        refusal = sender.refusal if state is LinkState.REFUSED else ""
+        if (state, refusal) != told:
+            _log.info("link", state=state.value, hub=hub, refusal=refusal)
+            told = state, refusal
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""One camera's way from its source to the outlet: capture and encode overlap, newest wins.
+
+It never encodes a picture that the hub has no room for.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import Final
+
+import structlog
+
+from camfleet.backoff import Backoff
+from camfleet.codec import encode_jpeg
+from camfleet.frame import Stages
+from camfleet.mailbox import Mailbox
+from camfleet.node_link import Draft
+from camfleet.outbox import Outlet
+from camfleet_node.settings import CameraSettings, FileCamera, OpenCVCamera, SyntheticCamera
+from camfleet_node.sources import (
+    FileSource,
+    OpenCVSource,
+    Picture,
+    Source,
+    SourceError,
+    SyntheticSource,
+)
+
+_WAIT_S: Final = 0.5  # how soon a thread notices that it is to stop
+_FIRST_RETRY_S: Final = 0.5
+_MOST_RETRY_S: Final = 30.0
+_log = structlog.get_logger()
+
+
+def open_source(name: str, settings: CameraSettings) -> Source:
+    """Open the source that the settings ask for.
+
+    Raises:
+        SourceError: saying what was found and what was wanted.
+    """
+    match settings:
+        case SyntheticCamera(width=width, height=height, fps=fps):
+            return SyntheticSource(width, height, fps, title=name)
+        case FileCamera(path=path, fps=fps):
+            return FileSource(path, fps)
+        case OpenCVCamera(device=device, width=width, height=height, fps=fps):
+            return OpenCVSource(device, width, height, fps)
+
+
+class Camera:
+    """Captures on one thread and encodes on another until it is closed.
+
+    Args:
+        name: of the camera.
+        settings: its source and quality.
+        outlet: where its frames go.
+        source: already open, to begin with; one that fails is opened again with backoff.
+    """
+
+    def __init__(
+        self, name: str, settings: CameraSettings, outlet: Outlet, source: Source | None = None
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._outlet = outlet
+        self._source = source
+        self._backoff = Backoff(_FIRST_RETRY_S, _MOST_RETRY_S, random.random)
+        self._pictures: Mailbox[tuple[int, Picture]] = Mailbox()
+        self._closed = threading.Event()
+        self._threads = [
+            threading.Thread(target=work, name=f"{work.__name__[1:]}-{name}", daemon=True)
+            for work in (self._capture, self._encode)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Stop both threads; one that hangs in a driver is left behind."""
+        self._closed.set()
+        source = self._source
+        if source is not None:
+            source.close()
+        self._pictures.close()
+        for thread in self._threads:
+            thread.join(_WAIT_S)
+
+    def _capture(self) -> None:
+        while not self._closed.is_set():
+            try:
+                self._source = self._source or open_source(self._name, self._settings)
+                self._read(self._source)
+            except SourceError as error:
+                self._pause(error)
+            finally:
+                if self._source is not None:
+                    self._source.close()
+                self._source = None
+
+    def _read(self, source: Source) -> None:
+        while not self._closed.is_set() and (picture := source.read()):
+            self._backoff.reset()
+            sequence = self._outlet.capture()
+            if self._pictures.put((sequence, picture)):
+                self._outlet.drop("newer")
+
+    def _pause(self, error: SourceError) -> None:
+        delay_s = self._backoff.next_s()
+        _log.warning(
+            "camera failed", camera=self._name, problem=str(error), retry_s=round(delay_s, 1)
+        )
+        self._closed.wait(delay_s)
+
+    def _encode(self) -> None:
+        while not self._closed.is_set():
+            # The credit first: the picture that is encoded then is the newest one.
+            if not self._outlet.wait_credit(_WAIT_S):
+                continue
+            taken = self._pictures.take(_WAIT_S)
+            if taken is not None:
+                self._outlet.send(self._draft(*taken))
+
+    def _draft(self, sequence: int, picture: Picture) -> Draft:
+        captured_ns = picture.captured_ns + picture.capture_ns
+        begun_ns = time.time_ns()
+        jpeg = encode_jpeg(picture.image, self._settings.quality)
+        ready_ns = time.time_ns()
+        stages = Stages(
+            capture_ns=picture.capture_ns,
+            process_ns=max(0, begun_ns - captured_ns),
+            encode_ns=max(0, ready_ns - begun_ns),
+        )
+        return Draft(
+            sequence=sequence,
+            captured_ns=picture.captured_ns,
+            ready_ns=ready_ns,
+            payload=jpeg,
+            codec="jpeg",
+            shape=picture.image.shape,
+            stages=stages,
+        )

@@ -1,0 +1,97 @@
+"""The node's settings: read once from the environment, validated whole, never changed."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from camfleet.errors import RemoteProtocolError
+from camfleet.names import check_name
+
+PREFIX = "CAMFLEET_NODE_"
+
+
+class _Camera(BaseModel):
+    """What every camera has, whatever its source."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    quality: int = Field(80, ge=1, le=100, description="JPEG quality.")
+
+
+class SyntheticCamera(_Camera):
+    """A moving test card with a time code that programs can read."""
+
+    source: Literal["synthetic"]
+    width: int = Field(640, ge=160, le=3840, description="Pixels.")
+    height: int = Field(480, ge=120, le=2160, description="Pixels.")
+    fps: float = Field(30, gt=0, le=240, description="Pictures per second.")
+
+
+class FileCamera(_Camera):
+    """A video, a folder of pictures or one picture, over and over."""
+
+    source: Literal["file"]
+    path: Path = Field(description="The video, picture or folder.")
+    fps: float | None = Field(
+        None, gt=0, le=240, description="Pictures per second; by default the file's own."
+    )
+
+
+class OpenCVCamera(_Camera):
+    """A V4L2 device or a stream by URL, through OpenCV."""
+
+    source: Literal["opencv"]
+    device: str = Field(description="Number or path of a device, or an http or rtsp URL.")
+    width: int | None = Field(None, ge=16, le=8192, description="Pixels, asked of the device.")
+    height: int | None = Field(None, ge=16, le=8192, description="Pixels, asked of the device.")
+    fps: float | None = Field(None, gt=0, le=240, description="Rate, asked of the device.")
+
+
+CameraSettings = Annotated[
+    SyntheticCamera | FileCamera | OpenCVCamera, Field(discriminator="source")
+]
+
+
+class NodeSettings(BaseSettings):
+    """Every setting is a variable `CAMFLEET_NODE_` and the field's name in capitals.
+
+    A camera is a group of variables, `CAMFLEET_NODE_CAMERAS__front__SOURCE=synthetic` and so
+    on; or all of them are JSON in `CAMFLEET_NODE_CAMERAS`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="ignore"
+    )
+
+    name: str = Field(default_factory=socket.gethostname, description="This node's name.")
+    hub: str = Field("tcp://127.0.0.1:5556", description="The hub's address for nodes.")
+    cameras: dict[str, CameraSettings] = Field(
+        min_length=1, max_length=16, description="Cameras by name."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least level that is logged."
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        return _checked(name, "name")
+
+    @field_validator("cameras")
+    @classmethod
+    def _check_cameras(cls, cameras: dict[str, CameraSettings]) -> dict[str, CameraSettings]:
+        for name in cameras:
+            _checked(name, "camera name")
+        return cameras
+
+
+def _checked(name: str, what: str) -> str:
+    try:
+        return check_name(name, what)
+    except RemoteProtocolError as error:
+        raise ValueError(str(error)) from error

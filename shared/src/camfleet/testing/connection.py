@@ -1,0 +1,45 @@
+"""A connection without a network: two ways, each first in, first out. Does no I/O."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from camfleet.frame import Payload
+from camfleet.node_link import NodeLink
+
+
+class Flight(NamedTuple):
+    """A message on its way."""
+
+    arrives_ns: int
+    header: bytes
+    payload: Payload
+
+
+class Way:
+    """One direction of a connection: first in, first out."""
+
+    def __init__(self) -> None:
+        self.flights: deque[Flight] = deque()
+
+    def put(self, arrives_ns: int, header: bytes, payload: Payload) -> None:
+        """Send a message; it does not overtake those before it."""
+        if self.flights:
+            arrives_ns = max(arrives_ns, self.flights[-1].arrives_ns)
+        self.flights.append(Flight(arrives_ns, header, payload))
+
+    def due(self, now_ns: int) -> Iterator[Flight]:
+        """Take what has arrived by now."""
+        while self.flights and self.flights[0].arrives_ns <= now_ns:
+            yield self.flights.popleft()
+
+
+class Connection:
+    """A node's TCP connection, as the hub sees it."""
+
+    def __init__(self, node: NodeLink) -> None:
+        self.node = node
+        self.up = Way()
+        self.down = Way()
