@@ -7,7 +7,7 @@ DISTRIBUTIONS := shared services/node services/hub
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 
-.PHONY: help run test unit coverage lint types bench screenshot lock clean
+.PHONY: help run test unit coverage lint types bench docs screenshot lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ bench: $(DEV_READY)  ## run every benchmark and rebuild the tables of docs/perfo
 
 screenshot: $(DEV_READY)  ## take the README's picture of the wall anew
 	CAMFLEET_SCREENSHOT=$(CURDIR)/docs/wall.png $(BIN)/python -m pytest -q tests/browser -k screenshot
+
+docs: $(DEV_READY)  ## write docs/configuration.md out of the settings models
+	$(BIN)/python docs/generate.py
 
 lock: $(BIN)/python  ## lock the newest versions of all dependencies (PACKAGE=name: of that one)
 	$(PIP) install uv

@@ -62,7 +62,7 @@ def alternate(rounds: int, contenders: Mapping[str, Callable[[], Sample]]) -> di
 
 
 def compare(
-    name: str, ours: float, peer: float, unit: str, sign: Literal["≥", "≤"], goal: float
+    name: str, ours: float, peer: float, unit: str, *, sign: Literal["≥", "≤"], goal: float
 ) -> Row:
     """Make a row; the goal is met when the ratio is on the right side of it."""
     ratio = ours / peer

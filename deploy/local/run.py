@@ -21,7 +21,7 @@ from typing import IO, Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
 LOGS: Final = ROOT / "build" / "run"
-NAMES: Final = ("garden", "gate", "porch", "workshop")
+NAMES: Final = (("garden", "pond"), ("gate", "street"), ("porch", "door"), ("workshop", "bench"))
 READY_S: Final = 30.0
 STOP_S: Final = 3.0
 QUIET_S: Final = 5.0  # between lines of status where nobody watches a terminal
@@ -81,9 +81,9 @@ def _nodes(options: argparse.Namespace, hub: dict[str, str]) -> dict[str, dict[s
     base["CAMFLEET_NODE_HUB"] = f"tcp://127.0.0.1:{hub.get('CAMFLEET_HUB_NODES_PORT', '5556')}"
     nodes = {}
     for number in range(options.cameras):
-        name = NAMES[number] if number < len(NAMES) else f"node-{number + 1}"
-        camera = {"front": {"source": "synthetic"}}
-        nodes[name] = _node(base, name, camera)
+        few = number < len(NAMES)
+        name, camera = NAMES[number] if few else (f"node-{number + 1}", f"camera-{number + 1}")
+        nodes[name] = _node(base, name, {camera: {"source": "synthetic"}})
     if options.source:
         path = Path(options.source).resolve()
         nodes["footage"] = _node(

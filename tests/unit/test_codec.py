@@ -87,7 +87,8 @@ def test_raw_samples_are_brought_to_bytes(
 
 
 @pytest.mark.parametrize(
-    ("channels", "shape"), [(1, (2, 3)), (2, (2, 3)), (3, (2, 3, 3)), (4, (2, 3, 3)), (7, (2, 3, 3))]
+    ("channels", "shape"),
+    [(1, (2, 3)), (2, (2, 3)), (3, (2, 3, 3)), (4, (2, 3, 3)), (7, (2, 3, 3))],
 )
 def test_a_raw_picture_is_shown_gray_or_bgr(channels: int, shape: tuple[int, ...]) -> None:
     assert decode("raw", (2, 3, channels), "uint8", bytes(6 * channels)).shape == shape

@@ -35,25 +35,27 @@ class ClockFilter:
 
     def __init__(self) -> None:
         self._samples: deque[_Sample] = deque(maxlen=SAMPLES)
+        self._best: _Sample | None = None
 
     def add(self, sent_ns: int, received_ns: int, replied_ns: int, returned_ns: int) -> None:
         """Take one exchange: sent and returned on our clock, the other two on the other's."""
         round_trip_ns = (returned_ns - sent_ns) - (replied_ns - received_ns)
         if round_trip_ns < 0:
             self._samples.clear()  # a clock was stepped in mid-exchange
+            self._best = None
             return
         offset_ns = ((received_ns - sent_ns) + (replied_ns - returned_ns)) // 2
         sample = _Sample(returned_ns, offset_ns, round_trip_ns // 2 + 1)
         if self._contradicts(sample):
             self._samples.clear()
         self._samples.append(sample)
+        # All age alike, so the best one stays the best until the next exchange.
+        self._best = min(self._samples, key=lambda sample: sample.aged(returned_ns))
 
     def offset(self, now_ns: int) -> Offset | None:
         """The best estimate at `now_ns` on our clock; None before the first exchange."""
-        if not self._samples:
-            return None
-        best = min(self._samples, key=lambda sample: sample.aged(now_ns))
-        return Offset(best.offset_ns, best.aged(now_ns))
+        best = self._best
+        return Offset(best.offset_ns, best.aged(now_ns)) if best else None
 
     def _contradicts(self, sample: _Sample) -> bool:
         believed = self.offset(sample.at_ns)

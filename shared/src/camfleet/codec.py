@@ -42,19 +42,26 @@ def decode(codec: str, shape: tuple[int, ...], dtype: str, payload: bytes | memo
     """Decode a payload for showing: BGR of (height, width, 3), or gray of (height, width).
 
     Raw samples of another type are brought to uint8: booleans to 0 and 255, wider integers
-    by their high byte, floats from 0…1 (or 0…255 where one is above 1).
+    by their high byte, floats from 0…1 (or 0…255 where one is above 1). Of one or two
+    channels the first is shown as gray, of more the first three as BGR.
 
     Raises:
         RemoteProtocolError: with reason `not_jpeg` when a JPEG cannot be decoded.
     """
     if codec == "raw":
-        return _to_uint8(np.frombuffer(payload, dtype).reshape(shape))
+        return _to_uint8(_first_channels(np.frombuffer(payload, dtype).reshape(shape)))
     space = "GRAY" if len(shape) == 2 else "BGR"
     try:
         image: Image = simplejpeg.decode_jpeg(payload, colorspace=space)
     except ValueError as error:
         raise RemoteProtocolError(Reason.NOT_JPEG, f"JPEG cannot be decoded: {error}") from error
     return image[..., 0] if space == "GRAY" else image
+
+
+def _first_channels(image: NDArray[Any]) -> NDArray[Any]:
+    if image.ndim == 2:
+        return image
+    return image[..., :3] if image.shape[2] > 2 else image[..., 0]
 
 
 def _to_uint8(image: NDArray[Any]) -> Image:
@@ -65,6 +72,6 @@ def _to_uint8(image: NDArray[Any]) -> Image:
     if image.dtype.kind in "iu":
         shift = 8 * (image.dtype.itemsize - 1)
         return np.asarray(np.maximum(image, 0) >> shift, np.uint8)
-    finite = np.nan_to_num(np.asarray(image, np.float32))
-    scale = 255.0 if finite.max() <= 1.0 else 1.0
-    return np.asarray(np.clip(finite * scale, 0, 255), np.uint8)
+    bounded = np.nan_to_num(np.clip(image, 0, 255))  # first, so that nothing overflows later
+    scale = 255 if bounded.max() <= 1 else 1
+    return np.asarray(bounded * scale, np.uint8)

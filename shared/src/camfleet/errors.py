@@ -18,7 +18,6 @@ class Reason(StrEnum):
     SHAPE = "shape"
     DTYPE = "dtype"
     NOT_JPEG = "not_jpeg"
-    CODEC = "codec"
     NAME = "name"
     UNKNOWN_PEER = "unknown_peer"
     STREAM = "stream"
@@ -41,10 +40,17 @@ class RemoteProtocolError(CamfleetError):
 
     Attributes:
         reason: from a small fixed set.
-        camera: whose picture it was, as far as that is known; else empty.
+        stream: whose frame it was, as far as that is known; else empty.
+        sent: the frame's number among those sent, where its stream is known; it is not lost.
     """
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-        self.camera = ""
+        self.stream = ""
+        self.sent: int | None = None
+
+    @property
+    def camera(self) -> str:
+        """Whose picture it was, as far as that is known; else empty."""
+        return self.stream.partition("/")[0]

@@ -23,6 +23,7 @@ Signed = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
 Session = Annotated[int, msgspec.Meta(ge=0)]
 
 MAX_SIDE: Final = 65_535  # pixels; the most that a JPEG can hold (ITU-T T.81, B.2.2)
+MAX_PIXELS: Final = 2**26  # 8192 by 8192: a small JPEG must not become gigabytes when decoded
 MAX_PAYLOAD_BYTES: Final = 64 * 1024 * 1024  # a raw 4K picture is 25 MB; twice that, and room
 
 
@@ -33,6 +34,7 @@ def _plain_dtypes() -> dict[str, int]:
     return {name: d.itemsize for d in (*kinds, *orders) for name in (str(d), d.str)}
 
 
+_JPEG_CHANNELS: Final = frozenset({(), (1,), (3,), (4,)})  # as the picture had before encoding
 PLAIN_DTYPES: Final = _plain_dtypes()  # booleans, integers and floats; no objects, no records
 
 
@@ -128,14 +130,22 @@ def check_payload(codec: Codec, shape: tuple[int, ...], dtype: str, payload: Pay
     """
     if not 2 <= len(shape) <= 3 or min(shape) < 1 or max(shape) > MAX_SIDE:
         raise RemoteProtocolError(
-            Reason.SHAPE, f"shape is {list(shape)}, want 2 or 3 sides of 1 to {MAX_SIDE}"
+            Reason.SHAPE,
+            f"shape is {list(shape[:8])}, want 2 or 3 sides of 1 to {MAX_SIDE}",
+        )
+    if shape[0] * shape[1] > MAX_PIXELS:
+        raise RemoteProtocolError(
+            Reason.SHAPE, f"shape is {list(shape)}, want at most {MAX_PIXELS} pixels"
+        )
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise RemoteProtocolError(
+            Reason.PAYLOAD_SIZE,
+            f"payload is {len(payload)} bytes, want {MAX_PAYLOAD_BYTES} at most",
         )
     if codec == "raw":
         _check_raw(shape, dtype, payload)
-    elif (size := check_jpeg(payload)) != shape[:2]:
-        raise RemoteProtocolError(
-            Reason.SHAPE, f"shape is {list(shape)}, want the JPEG's own {list(size)}"
-        )
+    else:
+        _check_jpeg(shape, dtype, payload)
 
 
 def check_jpeg(payload: Payload) -> tuple[int, int]:
@@ -153,6 +163,17 @@ def check_jpeg(payload: Payload) -> tuple[int, int]:
             f" is not a JPEG: {error}",
         ) from error
     return height, width
+
+
+def _check_jpeg(shape: tuple[int, ...], dtype: str, payload: Payload) -> None:
+    if dtype != "uint8":
+        raise RemoteProtocolError(Reason.DTYPE, f"dtype is {dtype[:32]!r}, want uint8 for a JPEG")
+    size = check_jpeg(payload)
+    if size != shape[:2] or shape[2:] not in _JPEG_CHANNELS:
+        raise RemoteProtocolError(
+            Reason.SHAPE,
+            f"shape is {list(shape)}, want the JPEG's own {list(size)}, with 1, 3 or 4 channels",
+        )
 
 
 def _check_raw(shape: tuple[int, ...], dtype: str, payload: Payload) -> None:

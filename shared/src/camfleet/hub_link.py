@@ -10,12 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
-from camfleet.errors import Reason, RemoteProtocolError
+from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.frame import Frame, FrameHeader, Payload, check_payload
 from camfleet.liveness import HEARTBEAT_S, OFFLINE_AFTER_S, STALE_AFTER_S
-from camfleet.names import check_name
+from camfleet.names import check_name, check_streams
 from camfleet.wire import (
-    MAX_STREAMS,
     Bye,
     Counters,
     Credit,
@@ -94,9 +93,14 @@ class HubLink:
         window: frames of one stream that may be in flight. An adaptive window and the
             demand of sinks will decide per stream; their place is `_grant`.
         max_nodes: how many nodes are welcomed at once.
+
+    Raises:
+        LocalProtocolError: for a window that would let nothing through.
     """
 
     def __init__(self, session: int, window: int = WINDOW, max_nodes: int = MAX_NODES) -> None:
+        if window < 1:
+            raise LocalProtocolError(f"window is {window}, want 1 or more")
         self._session = session
         self._window = window
         self._max_nodes = max_nodes
@@ -168,6 +172,15 @@ class HubLink:
             raise RemoteProtocolError(
                 Reason.STREAM, f"stream {header.stream[:64]!r} was not in the node's hello"
             )
+        try:
+            self._admit(peer, stream, header, payload)
+        except RemoteProtocolError as error:
+            error.stream = header.stream
+            error.sent = header.sent if header.session == peer.session else None
+            raise
+        return Frame(peer.node, header, payload, unix_ns)
+
+    def _admit(self, peer: _Peer, stream: _Stream, header: FrameHeader, payload: Payload) -> None:
         if header.session != peer.session:
             raise RemoteProtocolError(
                 Reason.SESSION, f"session is {header.session}, want the hello's {peer.session}"
@@ -183,7 +196,6 @@ class HubLink:
         if stream.limit - stream.expected <= self._window // 2:
             self._grant(peer, header.stream, stream)
         check_payload(header.codec, header.shape, header.dtype, payload)
-        return Frame(peer.node, header, payload, unix_ns)
 
     def _grant(self, peer: _Peer, name: str, stream: _Stream) -> None:
         """Let the window begin behind the last frame that is known to have been sent."""
@@ -219,7 +231,7 @@ class HubLink:
 
     def _hello(self, identity: bytes, hello: Hello, monotonic_ns: int) -> NodeJoined:
         self._check_hello(identity, hello, monotonic_ns)
-        self._make_room(identity, hello)
+        self._make_room(hello)
         streams = {
             counted.stream: _Stream(counted.sent, counted.sent + self._window)
             for counted in hello.counters
@@ -233,15 +245,13 @@ class HubLink:
     def _check_hello(self, identity: bytes, hello: Hello, monotonic_ns: int) -> None:
         try:
             check_name(hello.node, "node")
-            for counted in hello.counters:
-                camera, _, profile = counted.stream.partition("/")
-                check_name(camera, "camera")
-                check_name(profile, "profile")
+            check_streams(counted.stream for counted in hello.counters)
         except RemoteProtocolError as error:
             self._refuse(identity, error.reason, str(error))
-        if len(hello.counters) > MAX_STREAMS:
-            text = f"{len(hello.counters)} streams, want at most {MAX_STREAMS}"
-            self._refuse(identity, Reason.TOO_MANY, text)
+        before = self._peers.get(identity)
+        if before is not None and before.node != hello.node:
+            text = f"this connection is {before.node!r}, want another one for {hello.node!r}"
+            self._refuse(identity, Reason.NAME, text)
         if hello.node not in self._nodes and len(self._nodes) >= self._max_nodes:
             text = f"{len(self._nodes)} nodes are here, want at most {self._max_nodes}"
             self._refuse(identity, Reason.TOO_MANY, text)
@@ -258,19 +268,20 @@ class HubLink:
         holder = self._nodes.get(hello.node)
         return (
             holder is not None
+            and hello.session != holder.session
             and hello.session in self._displaced.get(hello.node, ())
             and monotonic_ns - holder.heard_ns < STALE_AFTER_S * _NS
         )
 
-    def _make_room(self, identity: bytes, hello: Hello) -> None:
-        """Forget what this connection or this name was before."""
-        for before in (self._peers.get(identity), self._nodes.get(hello.node)):
-            if before is None:
-                continue
-            if before.node == hello.node and before.session != hello.session:
-                displaced = self._displaced.setdefault(hello.node, deque(maxlen=_DISPLACED))
-                displaced.append(before.session)
-            self._forget(before)
+    def _make_room(self, hello: Hello) -> None:
+        """Forget who had this name before, on this connection or another."""
+        before = self._nodes.get(hello.node)
+        if before is None:
+            return
+        if before.session != hello.session:
+            displaced = self._displaced.setdefault(hello.node, deque(maxlen=_DISPLACED))
+            displaced.append(before.session)
+        self._forget(before)
 
     def _leave(self, peer: _Peer, message: str) -> NodeLeft:
         self._forget(peer)

@@ -1,15 +1,20 @@
-"""The rule that node and camera names obey, so that a name is safe in a URL, a label and a path.
+"""The rules that names obey, so that a name is safe in a URL, a label, a path and a header.
 
 A name comes from outside: it is checked here once, and never trusted before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from camfleet.errors import Reason, RemoteProtocolError
 
 MAX_NAME_BYTES: Final = 128  # a tile's caption; and well below any file system's 255
+# Per node: eight cameras in two profiles, with names of 40 bytes. So the largest message about
+# all of them, with the largest counts in it, fits a header; a test builds it.
+MAX_STREAMS: Final = 16
+MAX_NAMES_BYTES: Final = 640
 
 
 def check_name(name: str, what: str = "name") -> str:
@@ -25,6 +30,29 @@ def check_name(name: str, what: str = "name") -> str:
     if problem:
         raise RemoteProtocolError(Reason.NAME, f"{what} {problem}")
     return name
+
+
+def check_streams(streams: Iterable[str]) -> None:
+    """See that one node may have these streams, each named `camera/profile`.
+
+    Raises:
+        RemoteProtocolError: with reason `name`, `stream` (twice the same) or `too_many`.
+    """
+    seen: set[str] = set()
+    for stream in streams:
+        camera, _, profile = stream.partition("/")
+        check_name(camera, "camera")
+        check_name(profile, "profile")
+        if stream in seen:
+            raise RemoteProtocolError(Reason.STREAM, f"stream {stream!r} is there twice, want once")
+        seen.add(stream)
+    size = sum(map(_size_bytes, seen))
+    if len(seen) > MAX_STREAMS or size > MAX_NAMES_BYTES:
+        raise RemoteProtocolError(
+            Reason.TOO_MANY,
+            f"{len(seen)} streams with names of {size} bytes together, "
+            f"want at most {MAX_STREAMS} with {MAX_NAMES_BYTES}",
+        )
 
 
 def _problem(name: str) -> str | None:

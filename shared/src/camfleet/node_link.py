@@ -6,29 +6,39 @@ The sender asks it what may be sent and when it next has something to say.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
 from camfleet.backoff import Backoff
 from camfleet.clock import ClockFilter, Offset
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
-from camfleet.frame import NO_STAGES, Codec, FrameHeader, Metadata, Payload, Stages
+from camfleet.frame import (
+    NO_STAGES,
+    Codec,
+    FrameHeader,
+    Metadata,
+    Payload,
+    Stages,
+    check_payload,
+)
 from camfleet.liveness import HEARTBEAT_S, STALE_AFTER_S
-from camfleet.names import check_name
+from camfleet.names import check_name, check_streams
 from camfleet.wire import (
-    MAX_STREAMS,
+    MAX_REASONS,
     Bye,
     Counters,
     Credit,
+    DropReason,
     Grants,
     Heartbeat,
     HeartbeatReply,
     Hello,
     Refuse,
+    Software,
     Welcome,
     decode,
     encode,
@@ -78,14 +88,28 @@ class _Stream:
 
 
 def check_draft(draft: Draft) -> None:
-    """See that a draft's label and metadata fit a header.
+    """See that the hub would take a draft, here where its maker can be told.
 
     Raises:
-        LocalProtocolError: when they are too large, or hold what a header cannot.
+        LocalProtocolError: when the payload is not what its codec, shape and dtype say, or
+            label and metadata are too large, or hold what a header cannot.
     """
+    if draft.codec not in get_args(Codec):
+        raise LocalProtocolError(f"codec is {draft.codec!r}, want one of {get_args(Codec)}")
+    if draft.captured_ns < 0:
+        raise LocalProtocolError(f"captured_ns is {draft.captured_ns}, want 0 (unknown) or more")
     try:
-        size = len(msgspec.msgpack.encode((draft.label, draft.metadata)))
-        msgspec.convert(draft.metadata, Metadata)
+        check_payload(draft.codec, draft.shape, draft.dtype, draft.payload)
+    except RemoteProtocolError as error:
+        raise LocalProtocolError(str(error)) from error
+    if draft.label or draft.metadata:
+        _check_extras(draft.label, draft.metadata)
+
+
+def _check_extras(label: str, metadata: Mapping[str, object]) -> None:
+    try:
+        size = len(msgspec.msgpack.encode((label, metadata)))
+        msgspec.convert((label, metadata), tuple[str, Metadata])
     except (TypeError, ValueError, OverflowError, msgspec.ValidationError) as error:
         raise LocalProtocolError(f"label or metadata cannot be sent: {error}") from error
     if size > MAX_EXTRAS_BYTES:
@@ -101,7 +125,10 @@ class NodeLink:
         node: this node's name.
         session: random id of this run, 0 to 2**64 - 1.
         backoff: delays between hellos while nobody answers.
-        software: name and version, for the hub's list of nodes.
+        software: name and version, for the hub's list of nodes: up to 64 ASCII characters.
+
+    Raises:
+        LocalProtocolError: for a bad name or software text.
     """
 
     def __init__(self, node: str, session: int, backoff: Backoff, software: str = "") -> None:
@@ -109,6 +136,7 @@ class NodeLink:
             self.node = check_name(node, "node")
         except RemoteProtocolError as error:
             raise LocalProtocolError(str(error)) from error
+        _check(software, Software, "software")
         self.session = session
         self.state = LinkState.CONNECTING
         self.refusal = ""
@@ -116,6 +144,7 @@ class NodeLink:
         self._software = software
         self._streams: dict[str, _Stream] = {}
         self._clock = ClockFilter()
+        self._heartbeat_ns = int(HEARTBEAT_S * _NS)
         self._due_ns = 0  # monotonic; at once
         self._heard_ns = 0
 
@@ -127,14 +156,10 @@ class NodeLink:
         """
         if stream in self._streams:
             return
-        camera, _, profile = stream.partition("/")
         try:
-            check_name(camera, "camera")
-            check_name(profile, "profile")
+            check_streams([*self._streams, stream])
         except RemoteProtocolError as error:
             raise LocalProtocolError(str(error)) from error
-        if len(self._streams) == MAX_STREAMS:
-            raise LocalProtocolError(f"{stream!r} would be one too many, want {MAX_STREAMS}")
         self._streams[stream] = _Stream()
         self._begin()
 
@@ -145,13 +170,28 @@ class NodeLink:
         return counts.captured - 1
 
     def drop(self, stream: str, reason: str) -> None:
-        """Count one captured picture that will not be sent."""
-        self._streams[stream].dropped[reason] += 1
+        """Count one captured picture that will not be sent.
+
+        Args:
+            stream: as declared.
+            reason: one of few, as it becomes a metric's label: 1 to 12 of `a` to `z` and `_`.
+
+        Raises:
+            LocalProtocolError: for another reason, or one too many.
+        """
+        dropped = self._streams[stream].dropped
+        if reason not in dropped:
+            _check(reason, DropReason, "reason")
+            if len(dropped) == MAX_REASONS:
+                raise LocalProtocolError(
+                    f"reason {reason!r} would be one too many, want at most {MAX_REASONS}"
+                )
+        dropped[reason] += 1
 
     def credit(self, stream: str) -> int:
         """How many more frames of this stream may be sent now."""
         counts = self._streams[stream]
-        return counts.limit - counts.sent if self.state is LinkState.ONLINE else 0
+        return max(0, counts.limit - counts.sent) if self.state is LinkState.ONLINE else 0
 
     def send(self, stream: str, draft: Draft, unix_ns: int) -> bytes:
         """Spend one credit and return the frame's header part.
@@ -159,9 +199,9 @@ class NodeLink:
         Raises:
             LocalProtocolError: when there is no credit.
         """
-        if self.credit(stream) < 1:
-            raise LocalProtocolError(f"no credit for {stream!r}")
         counts = self._streams[stream]
+        if self.state is not LinkState.ONLINE or counts.sent >= counts.limit:
+            raise LocalProtocolError(f"no credit for {stream!r}")
         header = encode(self._header(stream, counts.sent, draft, unix_ns))
         counts.sent += 1
         return header
@@ -180,10 +220,10 @@ class NodeLink:
             case HeartbeatReply(node_ns, received_ns, replied_ns, grants):
                 self._clock.add(node_ns, received_ns, replied_ns, unix_ns)
                 self._grant(grants)
-            case Welcome(_, _, grants):
-                self._welcome(grants, monotonic_ns)
+            case Welcome(_, heartbeat_ms, grants):
+                self._welcome(heartbeat_ms, grants, monotonic_ns)
             case Refuse(reason, text):
-                self._refuse(reason, text, monotonic_ns)
+                self._refuse(reason, text)
             case _:
                 kind = type(message).__name__
                 raise RemoteProtocolError(Reason.KIND, f"a hub sent {kind}, want its own kinds")
@@ -199,7 +239,7 @@ class NodeLink:
         if monotonic_ns < self._due_ns:
             return ()
         if self.state is LinkState.ONLINE:
-            self._due_ns = monotonic_ns + int(HEARTBEAT_S * _NS)
+            self._due_ns = monotonic_ns + self._heartbeat_ns
             return (encode(Heartbeat(unix_ns, self.counters())),)
         self._due_ns = monotonic_ns + int(self._backoff.next_s() * _NS)
         return (encode(Hello(self.node, self.session, self.counters(), self._software)),)
@@ -225,7 +265,7 @@ class NodeLink:
 
     def _header(self, stream: str, sent: int, draft: Draft, unix_ns: int) -> FrameHeader:
         offset = self._clock.offset(unix_ns) or Offset(0, -1)
-        queue_ns = max(0, unix_ns - draft.ready_ns)
+        spent = draft.stages
         return FrameHeader(
             stream=stream,
             session=self.session,
@@ -235,7 +275,12 @@ class NodeLink:
             codec=draft.codec,
             shape=draft.shape,
             dtype=draft.dtype,
-            stages=msgspec.structs.replace(draft.stages, queue_ns=queue_ns),
+            stages=Stages(  # at least 0, or a clock that is set back makes a rejected frame
+                max(0, spent.capture_ns),
+                max(0, spent.process_ns),
+                max(0, spent.encode_ns),
+                max(0, unix_ns - draft.ready_ns),
+            ),
             clock_offset_ns=offset.offset_ns,
             clock_uncertainty_ns=offset.uncertainty_ns,
             label=draft.label,
@@ -247,23 +292,34 @@ class NodeLink:
         self._backoff.reset()
         self._due_ns = 0
 
-    def _welcome(self, grants: Grants, monotonic_ns: int) -> None:
+    def _welcome(self, heartbeat_ms: int, grants: Grants, monotonic_ns: int) -> None:
+        limits = dict(grants)
+        if not limits.keys() >= self._streams.keys():
+            return  # it answers a hello from before a stream was declared: wait for the next
         self.state = LinkState.ONLINE
         self._backoff.reset()
+        self._heartbeat_ns = heartbeat_ms * _NS // 1000
         self._due_ns = monotonic_ns  # the first heartbeat at once: it measures the clock
-        self._grant(grants)
+        for name, counts in self._streams.items():
+            counts.limit = limits[name]  # also where another hub had granted more
 
-    def _refuse(self, reason: str, text: str, monotonic_ns: int) -> None:
+    def _refuse(self, reason: str, text: str) -> None:
         if reason == Reason.UNKNOWN_PEER:
             if self.state is LinkState.ONLINE:  # the hub was restarted
                 self._begin()
             return
         self.state = LinkState.REFUSED
         self.refusal = text
-        self._due_ns = monotonic_ns + int(self._backoff.next_s() * _NS)
 
     def _grant(self, grants: Grants) -> None:
         for name, limit in grants:
             counts = self._streams.get(name)
             if counts is not None:
                 counts.limit = max(counts.limit, limit)
+
+
+def _check(text: str, rule: object, what: str) -> None:
+    try:
+        msgspec.convert(text, rule)
+    except msgspec.ValidationError as error:
+        raise LocalProtocolError(f"{what} is {text[:80]!r}: {error}") from error

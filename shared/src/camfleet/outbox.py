@@ -59,17 +59,20 @@ class Outbox:
 
     def wait_online(self, timeout_s: float) -> bool:
         """Wait until the hub has welcomed this node."""
+
+        def is_settled() -> bool:
+            return self._is_closed or self.state is LinkState.ONLINE
+
         with self._changed:
-            return self._changed.wait_for(lambda: self.state is LinkState.ONLINE, timeout_s)
+            return self._changed.wait_for(is_settled, timeout_s) and not self._is_closed
 
     def offer(self, stream: str, draft: Draft) -> None:
         """Leave a frame; it replaces one that still waits for its credit.
 
         Raises:
-            LocalProtocolError: when its label or metadata do not fit a header.
+            LocalProtocolError: for a draft that the hub would reject.
         """
-        if draft.label or draft.metadata:
-            check_draft(draft)
+        check_draft(draft)
         with self._changed:
             if stream in self._pending:
                 self._link.drop(stream, "newer")
@@ -158,7 +161,7 @@ class Outlet:
         """Hand a frame over; it replaces one that still waits for its credit.
 
         Raises:
-            LocalProtocolError: when its label or metadata do not fit a header.
+            LocalProtocolError: for a draft that the hub would reject.
         """
         self._outbox.offer(self.stream, draft)
 

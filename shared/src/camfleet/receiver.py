@@ -118,11 +118,18 @@ class Receiver:
         flags = 0
         with contextlib.suppress(zmq.Again):
             for _ in range(_BURST):
-                self._take(self._router.recv_multipart(flags, copy=False))
+                identity = self._router.recv(flags)
+                self._take(identity, self._rest())
                 flags = zmq.NOBLOCK
 
-    def _take(self, parts: list[zmq.Frame]) -> None:
-        identity = parts[0].bytes
+    def _rest(self) -> list[zmq.Frame]:
+        """The parts behind an identity. A message is all there as soon as its first part is."""
+        parts = [self._router.recv(copy=False)]
+        while parts[-1].more:
+            parts.append(self._router.recv(copy=False))
+        return parts
+
+    def _take(self, identity: bytes, parts: list[zmq.Frame]) -> None:
         try:
             header, payload = _header_and_payload(parts)
             now_ns = time.time_ns(), time.monotonic_ns()
@@ -141,11 +148,11 @@ class Receiver:
 
 
 def _header_and_payload(parts: list[zmq.Frame]) -> tuple[zmq.Frame, zmq.Frame]:
-    if len(parts) != 3:
+    if len(parts) != 2:
         raise RemoteProtocolError(
-            Reason.PARTS, f"message has {len(parts) - 1} parts, want header and payload"
+            Reason.PARTS, f"message has {len(parts)} parts, want header and payload"
         )
-    return parts[1], parts[2]
+    return parts[0], parts[1]
 
 
 def _forget(_node: str, _error: RemoteProtocolError) -> None:

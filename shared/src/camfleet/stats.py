@@ -15,6 +15,7 @@ LATENCY_BUCKETS_S: Final = (
 )  # fmt: skip
 _NS: Final = 1e9
 _RATE_SPAN_S: Final = 3.0
+_MOST_REASONS: Final = 32  # of dropping; more than this are a node's mischief
 
 
 class Histogram:
@@ -47,6 +48,10 @@ class Jitter:
         if self._transit_ns is not None:
             self.jitter_ns += (abs(transit_ns - self._transit_ns) - self.jitter_ns) / 16
         self._transit_ns = transit_ns
+
+    def begin(self) -> None:
+        """Compare nothing with what came before: the clock may be another."""
+        self._transit_ns = None
 
 
 class RateMeter:
@@ -104,8 +109,9 @@ class StreamStats:
             self._session = session
             self._expected = counters.sent
             self._captured.begin(counters.captured)
-            for reason, count in self._dropped.items():
-                count.begin(counters.dropped.get(reason, 0))
+            self.jitter.begin()
+            for reason in self._dropped.keys() | counters.dropped.keys():
+                self._of(reason).begin(counters.dropped.get(reason, 0))
 
     def account(self, frame: Frame) -> None:
         """Count one frame that arrived."""
@@ -117,8 +123,13 @@ class StreamStats:
         if header.captured_ns:
             self.jitter.add(header.captured_ns, frame.received_ns)
         latency_ns = frame.latency_ns
-        if latency_ns is not None:
-            self.latency.add(latency_ns / _NS)
+        if latency_ns is not None:  # below zero only by the clocks' uncertainty
+            self.latency.add(max(0, latency_ns) / _NS)
+
+    def reject(self, sent: int) -> None:
+        """Take one frame that arrived but was not accepted, so that it is not lost as well."""
+        self._catch_up(sent)
+        self._expected = max(self._expected, sent + 1)
 
     def report(self, counters: Counters) -> None:
         """Take a heartbeat's counts: what was sent before it and has not arrived is lost."""
@@ -126,7 +137,12 @@ class StreamStats:
         self._expected = max(self._expected, counters.sent)
         self._captured.update(counters.captured)
         for reason, count in counters.dropped.items():
-            self._dropped.setdefault(reason, _Total()).update(count)
+            self._of(reason).update(count)
+
+    def _of(self, reason: str) -> _Total:
+        if len(self._dropped) < _MOST_REASONS:
+            return self._dropped.setdefault(reason, _Total())
+        return self._dropped.get(reason) or _Total()  # one that nobody keeps
 
     def _catch_up(self, sent: int) -> None:
         self.lost += max(0, sent - self._expected)

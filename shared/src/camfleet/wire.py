@@ -5,7 +5,7 @@ docs/protocol.md says the same byte by byte.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -15,9 +15,15 @@ from camfleet.frame import Count, FrameHeader, Session
 MAGIC: Final = b"CF"
 VERSION: Final = 1
 MAX_HEADER_BYTES: Final = 4096  # one page; a label and a small map fit, a picture does not
-MAX_STREAMS: Final = 32  # per node: 16 cameras in two profiles, and a hello fits its header
+MAX_REASON_BYTES: Final = 12
+MAX_REASONS: Final = 8  # per stream: a reason becomes a metric's label, so there are few
 
 Grants = tuple[tuple[str, Count], ...]
+DropReason = Annotated[str, msgspec.Meta(pattern=rf"^[a-z_]{{1,{MAX_REASON_BYTES}}}\Z")]
+Dropped = Annotated[dict[DropReason, Count], msgspec.Meta(max_length=MAX_REASONS)]
+Software = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,64}\Z")]
+# Both sides call three seconds of silence stale, whatever a hub asks for.
+HeartbeatMs = Annotated[int, msgspec.Meta(ge=100, le=1000)]
 
 
 class Counters(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -26,7 +32,7 @@ class Counters(msgspec.Struct, array_like=True, frozen=True, gc=False):
     stream: str
     captured: Count
     sent: Count
-    dropped: dict[str, Count]
+    dropped: Dropped
 
 
 class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -35,19 +41,22 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False):
     node: str
     session: Session
     counters: tuple[Counters, ...]
-    software: str = ""
+    software: Software = ""
 
 
 class Welcome(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Hub to node: known from now on, and these credits to begin with."""
+    """Hub to node: known from now on, and a credit for each stream of its hello."""
 
     hub_session: Session
-    heartbeat_ms: Count
+    heartbeat_ms: HeartbeatMs
     grants: Grants
 
 
 class Refuse(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Hub to node: why it is not served. `unknown_peer` asks for a hello, at once."""
+    """Hub to node: why it is not served. `unknown_peer` asks for a hello, at once.
+
+    It keeps its form in every version, so that a node of another one learns why as well.
+    """
 
     reason: str
     message: str
@@ -87,11 +96,12 @@ class Bye(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 Message = FrameHeader | Hello | Welcome | Refuse | Credit | Heartbeat | HeartbeatReply | Bye
 
+_REFUSE: Final = 3
 # A kind's number is for ever; a new kind takes the next one.
 _KINDS: Final[dict[int, type[Message]]] = {
     1: Hello,
     2: Welcome,
-    3: Refuse,
+    _REFUSE: Refuse,
     4: FrameHeader,
     5: Credit,
     6: Heartbeat,
@@ -100,6 +110,8 @@ _KINDS: Final[dict[int, type[Message]]] = {
 }
 _PREFIXES: Final = {kind: MAGIC + bytes([VERSION, n]) for n, kind in _KINDS.items()}
 _DECODERS: Final = {n: msgspec.msgpack.Decoder(kind) for n, kind in _KINDS.items()}
+# The way of nearly every message: one look-up tells that all four bytes are right.
+_BY_PREFIX: Final = {prefix: _DECODERS[prefix[3]] for prefix in _PREFIXES.values()}
 _encoder: Final = msgspec.msgpack.Encoder()
 
 
@@ -124,6 +136,18 @@ def decode(header: bytes) -> Message:
     Raises:
         RemoteProtocolError: with reason `header_size`, `magic`, `version`, `kind` or `header`.
     """
+    decoder = _BY_PREFIX.get(header[:4])
+    if decoder is None or len(header) > MAX_HEADER_BYTES:
+        decoder = _diagnose(header)
+    try:
+        return decoder.decode(memoryview(header)[4:])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        kind = _KINDS[header[3]].__name__
+        raise RemoteProtocolError(Reason.HEADER, f"header of {kind}: {error}") from error
+
+
+def _diagnose(header: bytes) -> msgspec.msgpack.Decoder[Message]:
+    """Say what is wrong with a prefix; only a refusal of another version is not."""
     if not 4 <= len(header) <= MAX_HEADER_BYTES:
         raise RemoteProtocolError(
             Reason.HEADER_SIZE, f"header is {len(header)} bytes, want 4 to {MAX_HEADER_BYTES}"
@@ -132,13 +156,9 @@ def decode(header: bytes) -> Message:
         raise RemoteProtocolError(
             Reason.MAGIC, f"header starts with {header[:2].hex(' ')}, want {MAGIC.hex(' ')}"
         )
-    if header[2] != VERSION:
+    if header[2] != VERSION and header[3] != _REFUSE:
         raise RemoteProtocolError(Reason.VERSION, f"version is {header[2]}, want {VERSION}")
     decoder = _DECODERS.get(header[3])
     if decoder is None:
         raise RemoteProtocolError(Reason.KIND, f"kind is {header[3]}, want 1 to {max(_DECODERS)}")
-    try:
-        return decoder.decode(memoryview(header)[4:])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        kind = _KINDS[header[3]].__name__
-        raise RemoteProtocolError(Reason.HEADER, f"header of {kind}: {error}") from error
+    return decoder

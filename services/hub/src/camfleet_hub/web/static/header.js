@@ -6,6 +6,7 @@
 /** @typedef {import("./link.js").LinkState} LinkState */
 /** @typedef {import("./message.js").Camera} Camera */
 
+const PRODUCT = "camfleet";
 const KEPT = "camfleet.columns";
 
 /** Tells, and asks. */
@@ -54,7 +55,7 @@ export class Header {
    */
   tellFleet(hub, cameras) {
     this.#cameras = cameras;
-    this.#hub.textContent = hub;
+    this.#hub.textContent = hub === PRODUCT ? "" : hub; // a hub that nobody named
     this.#problem.textContent = "";
     this.#count();
   }
@@ -92,7 +93,7 @@ export class Header {
     this.#online.textContent = all ? known : "no camera yet";
     this.#online.classList.toggle("some", isLinked && online < all);
     const short = isLinked ? `${online}/${all}` : "no link";
-    document.title = [short, this.#hub.textContent, "camfleet"].filter(Boolean).join(" · ");
+    document.title = [short, this.#hub.textContent, PRODUCT].filter(Boolean).join(" · ");
   }
 
   /** @param {KeyboardEvent} event */

@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from camfleet import wire
+from camfleet.backoff import Backoff
+from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
+from camfleet.frame import FrameHeader, Stages
+from camfleet.node_link import Draft, LinkState, NodeLink, check_draft
+from camfleet.testing import FakeClock
+
+FRONT = "front/main"
+S = 1_000_000_000
+
+
+class Node:
+    """A node's link with its clock; what it says comes back decoded."""
+
+    def __init__(self, *streams: str) -> None:
+        self.clock = FakeClock()
+        self.link = NodeLink("pi-1", 7, Backoff(1.0, 4.0, lambda: 1.0))
+        for stream in streams:
+            self.link.declare(stream)
+
+    def poll(self, after_s: float = 0.0) -> list[wire.Message]:
+        self.clock.advance(after_s)
+        now_ns = self.clock.unix_ns(), self.clock.monotonic_ns()
+        return [wire.decode(header) for header in self.link.poll(*now_ns)]
+
+    def receive(self, message: wire.Message) -> None:
+        now_ns = self.clock.unix_ns(), self.clock.monotonic_ns()
+        self.link.receive(wire.encode(message), *now_ns)
+
+    def welcome(self, *grants: tuple[str, int], heartbeat_ms: int = 1000) -> None:
+        self.receive(wire.Welcome(1, heartbeat_ms, grants))
+
+    def send(self, **fields: object) -> FrameHeader:
+        now_ns = self.clock.unix_ns()
+        header = self.link.send(FRONT, draft(**({"ready_ns": now_ns} | fields)), now_ns)
+        message = wire.decode(header)
+        assert isinstance(message, FrameHeader)
+        return message
+
+
+def draft(**fields: object) -> Draft:
+    given: dict[str, Any] = {
+        "sequence": 0,
+        "captured_ns": 1,
+        "ready_ns": 1,
+        "payload": bytes(6),
+        "codec": "raw",
+        "shape": (2, 3),
+    }
+    return Draft(**(given | fields))
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node(FRONT)
+
+
+@pytest.fixture
+def online(node: Node) -> Node:
+    node.poll()
+    node.welcome((FRONT, 3))
+    return node
+
+
+def test_a_hello_is_said_at_once(node: Node) -> None:
+    hello = wire.Hello("pi-1", 7, (wire.Counters(FRONT, 0, 0, {}),))
+    assert node.poll() == [hello]
+
+
+def test_a_hello_is_repeated_with_growing_delays(node: Node) -> None:
+    node.poll()
+    said = [bool(node.poll(0.5)) for _ in range(16)]
+    assert [(n + 1) / 2 for n, is_said in enumerate(said) if is_said] == [1, 3, 7]
+
+
+def test_a_welcome_brings_credit_and_asks_for_a_heartbeat(online: Node) -> None:
+    assert online.link.state is LinkState.ONLINE
+    assert online.link.credit(FRONT) == 3
+    assert isinstance(online.poll()[0], wire.Heartbeat)
+
+
+def test_heartbeats_keep_the_interval_that_the_hub_asked_for(node: Node) -> None:
+    node.poll()
+    node.welcome((FRONT, 3), heartbeat_ms=500)
+    said = [bool(node.poll(0.25)) for _ in range(9)]
+    assert [n for n, is_said in enumerate(said) if is_said] == [0, 2, 4, 6, 8]
+
+
+def test_there_is_no_credit_before_a_welcome(node: Node) -> None:
+    node.receive(wire.Credit(((FRONT, 5),)))
+    assert node.link.credit(FRONT) == 0
+    with pytest.raises(LocalProtocolError, match="no credit for 'front/main'"):
+        node.send()
+
+
+def test_a_frame_spends_a_credit_and_is_numbered(online: Node) -> None:
+    sequences = [online.link.capture(FRONT) for _ in range(5)]
+    sent = [online.send(sequence=sequence) for sequence in sequences[::2]]
+    assert [(header.sequence, header.sent) for header in sent] == [(0, 0), (2, 1), (4, 2)]
+    assert online.link.credit(FRONT) == 0
+
+
+def test_a_repeated_or_late_credit_does_no_harm(online: Node) -> None:
+    for limit in (5, 5, 4):
+        online.receive(wire.Credit(((FRONT, limit), ("unheard/of", 9))))
+    assert online.link.credit(FRONT) == 5
+
+
+def test_a_welcome_to_an_older_hello_is_not_taken_for_all_streams(node: Node) -> None:
+    node.poll()
+    node.link.declare("back/main")
+    node.welcome((FRONT, 3))  # answers the hello without the second stream
+    hello = node.poll()[0]
+    assert isinstance(hello, wire.Hello)
+    assert [counters.stream for counters in hello.counters] == [FRONT, "back/main"]
+    node.welcome((FRONT, 3), ("back/main", 3))
+    assert node.link.credit("back/main") == 3
+
+
+def test_a_stream_declared_later_is_announced(online: Node) -> None:
+    online.link.declare("back/main")
+    assert isinstance(online.poll()[0], wire.Hello)
+
+
+def test_a_stream_declared_twice_is_one(online: Node) -> None:
+    online.link.declare(FRONT)
+    assert online.link.state is LinkState.ONLINE
+
+
+def test_a_hub_with_a_smaller_window_is_obeyed(online: Node) -> None:
+    online.receive(wire.Credit(((FRONT, 10),)))
+    online.receive(wire.Refuse(Reason.UNKNOWN_PEER, "who?"))
+    online.welcome((FRONT, 2))
+    assert online.link.credit(FRONT) == 2
+
+
+def test_an_unknown_peer_says_hello_at_once(online: Node) -> None:
+    online.send()
+    online.receive(wire.Refuse(Reason.UNKNOWN_PEER, "who?"))
+    hello = online.poll()[0]
+    assert isinstance(hello, wire.Hello)
+    assert (hello.session, hello.counters[0].sent) == (7, 1)
+
+
+def test_a_second_unknown_peer_does_not_hurry_the_hello(online: Node) -> None:
+    online.receive(wire.Refuse(Reason.UNKNOWN_PEER, "who?"))
+    online.poll()
+    online.receive(wire.Refuse(Reason.UNKNOWN_PEER, "who?"))
+    assert online.poll() == []
+
+
+def test_a_refused_node_asks_again_with_growing_delays(node: Node) -> None:
+    asked = []
+    for n in range(15):
+        if node.poll(0.5 * (n > 0)):
+            asked.append(n / 2)
+            node.receive(wire.Refuse(Reason.NAME_TAKEN, "taken"))
+    assert asked == [0, 1, 3, 7]
+    assert (node.link.state, node.link.refusal) == (LinkState.REFUSED, "taken")
+
+
+def test_a_refused_node_can_be_welcomed_later(node: Node) -> None:
+    node.poll()
+    node.receive(wire.Refuse(Reason.NAME_TAKEN, "taken"))
+    assert node.link.credit(FRONT) == 0
+    node.welcome((FRONT, 3))
+    assert node.link.state is LinkState.ONLINE
+
+
+def test_a_hub_of_another_version_is_understood_when_it_refuses(node: Node) -> None:
+    header = bytearray(wire.encode(wire.Refuse(Reason.VERSION, "version is 1, want 2")))
+    header[2] = 2
+    node.link.receive(bytes(header), 0, 0)
+    assert node.link.refusal == "version is 1, want 2"
+
+
+def test_silence_begins_anew(online: Node) -> None:
+    online.clock.advance(2.9)
+    online.link.notice_silence(online.clock.monotonic_ns())
+    assert online.link.state is LinkState.ONLINE
+    online.clock.advance(0.1)
+    online.link.notice_silence(online.clock.monotonic_ns())
+    assert isinstance(online.poll()[0], wire.Hello)
+
+
+def test_a_stepped_unix_clock_is_no_silence(online: Node) -> None:
+    online.clock.step(3600)
+    online.link.notice_silence(online.clock.monotonic_ns())
+    assert online.link.state is LinkState.ONLINE
+
+
+def test_a_frame_carries_the_hubs_clock(online: Node) -> None:
+    beat_ns = online.clock.unix_ns()
+    online.clock.advance(0.02)
+    hub_ns = beat_ns + 10_000_000 + S
+    online.receive(wire.HeartbeatReply(beat_ns, hub_ns, hub_ns, ()))
+    header = online.send()
+    assert (header.clock_offset_ns, header.clock_uncertainty_ns) == (S, 10_000_001)
+
+
+def test_a_frame_before_the_first_reply_knows_no_clock(online: Node) -> None:
+    assert online.send().clock_uncertainty_ns == -1
+
+
+def test_a_heartbeats_reply_may_bring_credit(online: Node) -> None:
+    online.receive(wire.HeartbeatReply(0, 1, 1, ((FRONT, 9),)))
+    assert online.link.credit(FRONT) == 9
+
+
+def test_queue_time_is_measured_when_the_frame_leaves(online: Node) -> None:
+    ready_ns = online.clock.unix_ns()
+    online.clock.advance(0.003)
+    stages = Stages(capture_ns=1, process_ns=2, encode_ns=3)
+    assert online.send(ready_ns=ready_ns, stages=stages).stages == Stages(1, 2, 3, 3_000_000)
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_stage(online: Node) -> None:
+    stages = Stages(capture_ns=-1, process_ns=-2, encode_ns=-3)
+    ready_ns = online.clock.unix_ns() + S
+    assert online.send(ready_ns=ready_ns, stages=stages).stages == Stages()
+
+
+def test_drops_are_counted_by_reason(online: Node) -> None:
+    for reason in ("newer", "newer", "no_credit"):
+        online.link.drop(FRONT, reason)
+    assert online.link.counters() == (wire.Counters(FRONT, 0, 0, {"newer": 2, "no_credit": 1}),)
+
+
+@pytest.mark.parametrize("reason", ["", "Newer", "no credit", "x" * 13, "newer\n"])
+def test_a_reason_that_is_no_label_is_our_bug(online: Node, reason: str) -> None:
+    with pytest.raises(LocalProtocolError, match="reason is"):
+        online.link.drop(FRONT, reason)
+
+
+def test_a_ninth_reason_is_our_bug(online: Node) -> None:
+    for reason in "abcdefgh":
+        online.link.drop(FRONT, reason)
+    with pytest.raises(LocalProtocolError, match="want at most 8"):
+        online.link.drop(FRONT, "i")
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a\nb", "x" * 200])
+def test_a_bad_node_name_is_our_bug(name: str) -> None:
+    with pytest.raises(LocalProtocolError, match="node "):
+        NodeLink(name, 1, Backoff(1, 1, float))
+
+
+@pytest.mark.parametrize("software", ["x" * 65, "naïve", "a\nb"])
+def test_a_bad_software_text_is_our_bug(software: str) -> None:
+    with pytest.raises(LocalProtocolError, match="software is"):
+        NodeLink("pi-1", 1, Backoff(1, 1, float), software)
+
+
+@pytest.mark.parametrize("stream", ["", "front", "front/", "/main", "a/b/c", "../main"])
+def test_a_bad_stream_name_is_our_bug(node: Node, stream: str) -> None:
+    with pytest.raises(LocalProtocolError, match="want"):
+        node.link.declare(stream)
+
+
+def test_a_seventeenth_stream_is_our_bug(node: Node) -> None:
+    for n in range(15):
+        node.link.declare(f"{n}/main")
+    with pytest.raises(LocalProtocolError, match="17 streams"):
+        node.link.declare("one/more")
+
+
+@pytest.mark.parametrize(
+    "message", [wire.Bye(), wire.Heartbeat(0, ()), wire.Hello("a", 1, ())], ids=repr
+)
+def test_a_nodes_message_from_a_hub_is_rejected(node: Node, message: wire.Message) -> None:
+    with pytest.raises(RemoteProtocolError, match="want its own kinds"):
+        node.receive(message)
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"label": "x" * 3072}, "label and metadata are 3077 bytes, want at most 3072"),
+        ({"label": 5}, "label or metadata"),
+        ({"label": "\ud800"}, "label or metadata"),
+        ({"metadata": {"a": [1]}}, "label or metadata"),
+        ({"metadata": {1: "a"}}, "label or metadata"),
+        ({"metadata": {"a": 2**64}}, "label or metadata"),
+        ({"metadata": {"a": object()}}, "label or metadata"),
+        ({"captured_ns": -1}, "captured_ns is -1, want 0 "),
+        ({"shape": (2, 4)}, "payload is 6 bytes, want 8"),
+        ({"shape": (-2, -3)}, "shape is"),
+        ({"dtype": "object"}, "dtype is 'object'"),
+        ({"codec": "jpeg"}, "is not a JPEG"),
+        ({"codec": "h264"}, "codec is 'h264'"),
+    ],
+)
+def test_a_draft_that_the_hub_would_reject_is_our_bug(fields: dict[str, Any], problem: str) -> None:
+    with pytest.raises(LocalProtocolError, match=problem):
+        check_draft(draft(**fields))
+
+
+def test_a_draft_with_every_kind_of_metadata_is_taken() -> None:
+    metadata = {"text": "ok", "count": -1, "ratio": 0.5, "lit": True, "none": None}
+    check_draft(draft(label="naïve", metadata=metadata))
+
+
+def test_a_goodbye_ends_the_link(online: Node) -> None:
+    assert wire.decode(online.link.bye("stopped")) == wire.Bye("stopped")

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import pytest
+
+from camfleet.frame import Frame, FrameHeader
+from camfleet.stats import Histogram, Jitter, RateMeter, StreamStats
+from camfleet.wire import Counters
+
+T = 1_800_000_000_000_000_000
+MS = 1_000_000
+
+
+def frame(sent: int, *, captured_ns: int = T, received_ns: int = T, offset_ns: int = 0) -> Frame:
+    header = FrameHeader(
+        stream="front/main",
+        session=1,
+        sequence=sent,
+        sent=sent,
+        captured_ns=captured_ns,
+        codec="raw",
+        shape=(2, 3),
+        clock_offset_ns=offset_ns,
+        clock_uncertainty_ns=0,
+    )
+    return Frame("pi-1", header, bytes(6), received_ns)
+
+
+def counters(captured: int, sent: int, **dropped: int) -> Counters:
+    return Counters("front/main", captured, sent, dropped)
+
+
+@pytest.fixture
+def stats() -> StreamStats:
+    stats = StreamStats()
+    stats.begin(1, counters(0, 0))
+    return stats
+
+
+def test_frames_and_their_bytes_are_counted(stats: StreamStats) -> None:
+    for sent in range(3):
+        stats.account(frame(sent))
+    assert (stats.received, stats.received_bytes, stats.lost) == (3, 18, 0)
+
+
+def test_a_gap_is_lost(stats: StreamStats) -> None:
+    stats.account(frame(0))
+    stats.account(frame(3))
+    assert (stats.received, stats.lost) == (2, 2)
+
+
+def test_what_was_sent_before_a_heartbeat_and_is_not_here_is_lost(stats: StreamStats) -> None:
+    stats.account(frame(0))
+    stats.report(counters(5, 3))
+    stats.account(frame(3))
+    assert (stats.received, stats.lost) == (2, 2)
+
+
+def test_a_repeated_heartbeat_loses_nothing_twice(stats: StreamStats) -> None:
+    stats.report(counters(5, 3))
+    stats.report(counters(5, 3))
+    assert stats.lost == 3
+
+
+def test_what_was_dropped_is_not_lost(stats: StreamStats) -> None:
+    stats.report(counters(10, 0, newer=7, no_credit=3))
+    assert stats.lost == 0
+    assert stats.dropped == {"newer": 7, "no_credit": 3}
+
+
+def test_what_was_rejected_is_not_lost(stats: StreamStats) -> None:
+    stats.account(frame(0))
+    stats.reject(2)
+    stats.report(counters(3, 3))
+    assert (stats.received, stats.lost) == (1, 1)
+
+
+def test_a_frame_that_was_rejected_twice_is_not_found_again(stats: StreamStats) -> None:
+    stats.account(frame(0))
+    stats.reject(0)
+    stats.report(counters(1, 1))
+    assert stats.lost == 0
+
+
+def test_a_new_session_is_no_loss(stats: StreamStats) -> None:
+    stats.account(frame(0))
+    stats.report(counters(7, 1, newer=6))
+    stats.begin(2, counters(5, 3, newer=2))
+    stats.account(frame(3))
+    stats.report(counters(7, 4, newer=3))
+    assert (stats.received, stats.lost, stats.captured) == (2, 0, 9)
+    assert stats.dropped == {"newer": 7}
+
+
+def test_a_session_that_joins_again_goes_on_counting(stats: StreamStats) -> None:
+    stats.account(frame(0))
+    stats.begin(1, counters(9, 5, newer=4))
+    stats.report(counters(9, 5, newer=4))
+    assert (stats.received, stats.lost, stats.captured) == (1, 4, 9)
+    assert stats.dropped == {"newer": 4}
+
+
+def test_a_restarted_hub_counts_from_what_the_node_had_by_then() -> None:
+    stats = StreamStats()
+    stats.begin(1, counters(1000, 600, newer=400))
+    stats.report(counters(1003, 601, newer=401, no_credit=1))
+    assert (stats.captured, stats.lost) == (3, 1)
+    assert stats.dropped == {"newer": 1, "no_credit": 1}
+
+
+def test_a_node_cannot_fill_the_memory_with_reasons(stats: StreamStats) -> None:
+    for n in range(1000):
+        stats.report(counters(0, 0, **{f"reason {n}": 1}))
+    assert len(stats.dropped) <= 32
+
+
+def test_a_counter_that_runs_back_counts_nothing(stats: StreamStats) -> None:
+    stats.report(counters(10, 5))
+    stats.report(counters(3, 2))
+    assert (stats.captured, stats.lost) == (10, 5)
+
+
+def test_latency_is_counted_on_the_hubs_clock(stats: StreamStats) -> None:
+    stats.account(frame(0, captured_ns=T - 30 * MS, offset_ns=10 * MS))
+    assert stats.latency.sum == pytest.approx(0.02)
+
+
+def test_a_latency_below_zero_is_the_clocks_uncertainty_and_counts_as_none(
+    stats: StreamStats,
+) -> None:
+    stats.account(frame(0, captured_ns=T + MS))
+    assert stats.latency.sum == 0
+    assert stats.latency.counts[0] == 1
+
+
+def test_an_unknown_capture_time_is_no_latency_and_no_jitter(stats: StreamStats) -> None:
+    for sent in range(2):
+        stats.account(frame(sent, captured_ns=0, received_ns=T + sent * MS))
+    assert sum(stats.latency.counts) == 0
+    assert stats.jitter.jitter_ns == 0
+
+
+def test_an_observation_on_a_bound_belongs_below_it() -> None:
+    histogram = Histogram((1.0, 2.0))
+    for value in (0.5, 1.0, 1.5, 2.0, 9.0):
+        histogram.add(value)
+    assert histogram.counts == [2, 2, 1]
+    assert histogram.sum == 14
+
+
+@pytest.mark.parametrize("offset_ns", [0, 3600 * 10**9, -3600 * 10**9])
+def test_a_clock_offset_is_not_jitter(offset_ns: int) -> None:
+    jitter = Jitter()
+    for n in range(10):
+        jitter.add(T + n * 33 * MS + offset_ns, T + n * 33 * MS)
+    assert jitter.jitter_ns == 0
+
+
+def test_jitter_is_a_sixteenth_of_each_variation() -> None:
+    jitter = Jitter()
+    for captured_ns, received_ns in ((0, 0), (10, 26), (20, 20)):
+        jitter.add(captured_ns, received_ns)
+    assert jitter.jitter_ns == 1 + (16 - 1) / 16
+
+
+def test_another_sessions_clock_is_not_jitter(stats: StreamStats) -> None:
+    stats.account(frame(0))
+    stats.begin(2, counters(0, 0))
+    stats.account(frame(0, captured_ns=T - 3600 * 10**9))
+    assert stats.jitter.jitter_ns == 0
+
+
+def test_a_rate_is_a_counters_growth_over_three_seconds() -> None:
+    meter = RateMeter()
+    assert meter.sample(0, 0.0) == 0
+    assert [meter.sample(30 * second, second) for second in (1, 2, 3, 4)] == [30] * 4
+    assert [round(meter.sample(120, second)) for second in (5, 6, 7)] == [20, 10, 0]
+
+
+def test_two_readings_at_once_are_no_rate() -> None:
+    meter = RateMeter()
+    meter.sample(0, 1.0)
+    assert meter.sample(5, 1.0) == 0
