@@ -21,7 +21,7 @@ from typing import IO, Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
 LOGS: Final = ROOT / "build" / "run"
-NAMES: Final = (("garden", "pond"), ("gate", "street"), ("porch", "door"), ("workshop", "bench"))
+NAMES: Final = (("garden", "pond"), ("gate", "street"), ("porch", "lantern"), ("workshop", "lathe"))
 READY_S: Final = 30.0
 STOP_S: Final = 3.0
 QUIET_S: Final = 5.0  # between lines of status where nobody watches a terminal

@@ -11,11 +11,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
-from typing import IO, TYPE_CHECKING, Any, Final
+from contextlib import ExitStack, contextmanager
+from typing import IO, TYPE_CHECKING, Final
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,9 +144,11 @@ class Wall:
 class Console:
     """What the browser complains of. A test names beforehand what it must complain of."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self) -> None:
         self.expected: tuple[str, ...] = ()
         self._problems: list[str] = []
+
+    def listen(self, page: Page) -> None:
         page.on("console", self._take)
         page.on("pageerror", lambda error: self._problems.append(str(error)))
 
@@ -202,40 +204,67 @@ def browser() -> Iterator[Browser]:
     path = _find_browser()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        expect.set_options(timeout=PAGE_MS)
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def wall(browser: Browser, tmp_path: Path) -> Iterator[Wall]:  # noqa: ARG001 - skip before starting
-    with ExitStack() as stack:
-        wall = Wall(tmp_path, stack)
-        try:
-            yield wall
-            wall.stop()
-        finally:
-            sys.stdout.write((tmp_path / "services.log").read_text())  # shown where a test fails
+def wall(browser: Browser, tmp_path: Path) -> Iterator[Wall]:  # noqa: ARG001 - skips first
+    with _run_wall(tmp_path) as wall:
+        yield wall
+
+
+@pytest.fixture(scope="module")
+def lone_hub(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wall]:  # noqa: ARG001 - skips first
+    """A hub without nodes, for all tests that only want the page from it."""
+    with _run_wall(tmp_path_factory.mktemp("lone")) as wall:
+        yield wall
 
 
 @pytest.fixture
-def page(browser: Browser, wall: Wall) -> Iterator[Page]:
-    """A page that is closed before the hub stops, or it would complain of that."""
+def console() -> Console:
+    return Console()
+
+
+@pytest.fixture
+def page(browser: Browser, wall: Wall, console: Console) -> Iterator[Page]:
+    with _open_page(browser, wall, console) as page:
+        yield page
+
+
+@pytest.fixture
+def lone_page(browser: Browser, lone_hub: Wall, console: Console) -> Iterator[Page]:
+    with _open_page(browser, lone_hub, console) as page:
+        yield page
+
+
+@contextmanager
+def _run_wall(logs: Path) -> Iterator[Wall]:
+    with ExitStack() as stack:
+        try:
+            wall = Wall(logs, stack)
+            yield wall
+            wall.stop()
+        finally:
+            sys.stdout.write((logs / "services.log").read_text())  # shown where a test fails
+
+
+@contextmanager
+def _open_page(browser: Browser, wall: Wall, console: Console) -> Iterator[Page]:
+    """Open a page that may leave no error on its console.
+
+    It is closed before the hub stops, or it would complain of that.
+    """
     context = browser.new_context(
         base_url=wall.url, viewport={"width": 1280, "height": 800}, color_scheme="dark"
     )
     context.set_default_timeout(PAGE_MS)
     context.add_init_script(WATCH_PAINTED)
-    yield context.new_page()
-    context.close()
-
-
-@pytest.fixture(autouse=True)
-def console(request: pytest.FixtureRequest) -> Iterator[Console | None]:
-    """No test of a page may leave an error on its console."""
-    if "page" not in request.fixturenames:
-        yield None
-        return
-    page: Any = request.getfixturevalue("page")
-    console = Console(page)
-    yield console
+    page = context.new_page()
+    console.listen(page)
+    try:
+        yield page
+    finally:
+        context.close()
     assert console.unexpected == []

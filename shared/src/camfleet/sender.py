@@ -17,16 +17,14 @@ import zmq
 
 from camfleet.backoff import Backoff
 from camfleet.codec import Image, encode_jpeg
-from camfleet.errors import LocalProtocolError
 from camfleet.frame import Metadata, Stages, check_jpeg
 from camfleet.node_link import Draft, LinkState, NodeLink
 from camfleet.outbox import Outbox, Outlet
-from camfleet.sockets import guard
+from camfleet.sockets import connect_dealer
 from camfleet.wire import Counters
 
 _NS: Final = 1_000_000_000
 _POLL_MOST_S: Final = 1.0
-_LINGER_MS: Final = 200  # long enough for a goodbye, short enough to stop within a second
 _HIGH_WATER_MARK: Final = 128  # never reached: credits bound what is sent
 _FIRST_HELLO_S: Final = 0.25
 _MOST_HELLO_S: Final = 5.0
@@ -54,7 +52,7 @@ class Sender:
     ) -> None:
         backoff = Backoff(_FIRST_HELLO_S, _MOST_HELLO_S, random.random)
         link = NodeLink(node, random.getrandbits(63), backoff, software)
-        self._context, self._dealer = _connect(address)
+        self._context, self._dealer = connect_dealer(address, _HIGH_WATER_MARK)
         self._quality = quality
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
@@ -209,22 +207,6 @@ class Sender:
         # Again: the connection broke just now; what was sent on it is counted as lost.
         with contextlib.suppress(zmq.Again):
             self._dealer.send_multipart((header, payload), zmq.NOBLOCK, copy=False)
-
-
-def _connect(address: str) -> tuple[zmq.Context[zmq.Socket[bytes]], zmq.Socket[bytes]]:
-    context = zmq.Context()
-    dealer = context.socket(zmq.DEALER)
-    guard(dealer, _HIGH_WATER_MARK)
-    dealer.setsockopt(zmq.LINGER, _LINGER_MS)
-    # Nothing queues while there is no connection: it would be old by the time there is one.
-    dealer.setsockopt(zmq.IMMEDIATE, 1)
-    try:
-        dealer.connect(address)
-    except zmq.ZMQError as error:
-        dealer.close()
-        context.term()
-        raise LocalProtocolError(f"address is {address!r}, want tcp://HOST:PORT") from error
-    return context, dealer
 
 
 def _draft(

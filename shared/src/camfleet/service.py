@@ -10,30 +10,36 @@ import logging
 import os
 import sys
 from collections.abc import Iterable
-from typing import NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar, get_args
 
 import structlog
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsError
 
 S = TypeVar("S", bound=BaseSettings)
 
-EXIT_SETTING = 2  # as for a wrong command line
+EXIT_SETTING: Final = 2  # as for a wrong command line
+_SHOWN: Final = 80  # characters of a wrong value
 
 
 def load_settings(model: type[S]) -> S:
     """Read a service's settings from the environment, whole.
 
-    A wrong one ends the program with exit code 2 and a line for each: its name, what was
-    found and what was wanted.
+    A wrong one ends the program with exit code 2 and a line for each on stderr: its name,
+    what was found and what was wanted. Of a group of variables only the wrong one is shown,
+    because another one may hold a camera's password.
     """
     prefix = str(model.model_config.get("env_prefix", ""))
     try:
         settings = model()
     except ValidationError as error:
-        refuse(_describe(prefix, error))
+        refuse([_describe(prefix, model, problem) for problem in error.errors()])
     except SettingsError as error:
-        refuse([f"{prefix}*: {error} (want JSON there, or one variable per field)"])
+        field = next((name for name in model.model_fields if f'"{name}"' in str(error)), "*")
+        found = os.environ.get(prefix + field.upper(), "")
+        text = f"found {_shown(found)}, want JSON there, or one variable per field"
+        refuse([f"{prefix}{field.upper()}: {text}"])
     refuse(_misspelt(prefix, set(model.model_fields)))
     return settings
 
@@ -46,8 +52,8 @@ def refuse(problems: Iterable[str]) -> None:
 
 
 def configure_logs(level: str = "INFO") -> None:
-    """Log one event a line to stderr: readable on a terminal, JSON elsewhere."""
-    is_terminal = sys.stderr.isatty()
+    """Log one event a line to stdout: readable on a terminal, JSON elsewhere."""
+    is_terminal = sys.stdout.isatty()
     render = structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
@@ -58,7 +64,7 @@ def configure_logs(level: str = "INFO") -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
     )
 
 
@@ -68,28 +74,69 @@ def _exit(problems: list[str]) -> NoReturn:
     raise SystemExit(EXIT_SETTING)
 
 
-def _describe(prefix: str, error: ValidationError) -> list[str]:
-    return [
-        f"{_variable(prefix, problem['loc'])}: found {problem['input']!r}, want: {problem['msg']}"
-        for problem in error.errors()
-    ]
+def _describe(prefix: str, model: type[BaseModel], problem: ErrorDetails) -> str:
+    """Put one of pydantic's errors in our words."""
+    context = problem.get("ctx", {})
+    variable = _variable(prefix, problem["loc"])
+    wanted = problem["msg"].removeprefix("Value error, ")
+    found = _shown(problem["input"])
+    match problem["type"]:
+        case "missing":
+            return f"{variable}: found nothing, want a value"
+        case "union_tag_not_found":
+            return f"{variable}__{_tag(context)}: found nothing, want a value"
+        case "union_tag_invalid":
+            wanted = f"one of {context['expected_tags']}"
+            return f"{variable}__{_tag(context)}: found {context['tag']!r}, want {wanted}"
+        case "extra_forbidden":
+            group = variable.rpartition("__")[0]
+            known = [f"{group}__{name.upper()}" for name in _nested_fields(model)]
+            return _unknown(variable, known)
+    return f"{variable}: found {found}, want: {wanted}"
 
 
 def _variable(prefix: str, location: tuple[int | str, ...]) -> str:
+    """Name the variable behind pydantic's location.
+
+    In a group, that is (field, key, kind of the model that the discriminator chose, its field);
+    for a key itself, (field, key, "[key]"). The third part stands in no variable.
+    """
     first, *rest = (str(part) for part in location) if location else ("",)
-    return "__".join([prefix + first.upper(), *(rest[:1]), *(part.upper() for part in rest[1:])])
+    return "__".join([prefix + first.upper(), *rest[:1], *(part.upper() for part in rest[2:])])
+
+
+def _tag(context: dict[str, Any]) -> str:
+    return str(context["discriminator"]).strip("'").upper()
+
+
+def _shown(value: object) -> str:
+    """What was found, in short; of a group not its values."""
+    if isinstance(value, dict | list):
+        return f"a group of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _nested_fields(annotation: Any) -> set[str]:  # noqa: ANN401 - any annotation
+    """Names of all fields of the models that stand in groups."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseSettings):
+        return set().union(*(_nested_fields(f.annotation) for f in annotation.model_fields.values()))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return set(annotation.model_fields)
+    return set().union(*(_nested_fields(part) for part in get_args(annotation)))
 
 
 def _misspelt(prefix: str, fields: set[str]) -> list[str]:
     """Variables with our prefix that no setting has: most likely a typing error."""
     known = [prefix + field.upper() for field in sorted(fields)]
-    problems = []
-    for variable in sorted(os.environ):
-        if not variable.upper().startswith(prefix):
-            continue
-        if variable.upper().partition("__")[0] not in known:
-            close = difflib.get_close_matches(variable.upper(), known, 1) or [
-                "one of the reference"
-            ]
-            problems.append(f"{variable}: there is no such setting, want {close[0]}?")
-    return problems
+    return [
+        _unknown(variable, known)
+        for variable in sorted(os.environ)
+        if variable.upper().startswith(prefix)
+        and variable.upper().partition("__")[0] not in known
+    ]
+
+
+def _unknown(variable: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(variable.upper(), known, 1) or ["one of the reference"]
+    return f"{variable}: there is no such setting, want {close[0]}?"

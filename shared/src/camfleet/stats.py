@@ -101,7 +101,8 @@ class StreamStats:
     @property
     def dropped(self) -> Counter[str]:
         """Pictures that the node discarded, by reason."""
-        return Counter({reason: count.total for reason, count in self._dropped.items()})
+        reasons = list(self._dropped.items())  # a copy at once: another thread adds to it
+        return Counter({reason: count.total for reason, count in reasons})
 
     def begin(self, session: int, counters: Counters) -> None:
         """Take a node's hello: a new session counts from what it had sent by then."""

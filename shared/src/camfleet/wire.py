@@ -141,7 +141,8 @@ def decode(header: bytes) -> Message:
         decoder = _diagnose(header)
     try:
         return decoder.decode(memoryview(header)[4:])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    # RecursionError: fields that are unknown here may nest, and are skipped by recursion
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         kind = _KINDS[header[3]].__name__
         raise RemoteProtocolError(Reason.HEADER, f"header of {kind}: {error}") from error
 

@@ -121,7 +121,7 @@ class Fleet:
             case NodeReported():
                 self._report(event)
             case NodeLeft(node):
-                self._nodes[node].has_left = True
+                self._leave(node)
 
     def accept(self, frame: Frame) -> None:
         """Account for a frame and make it its stream's newest.
@@ -133,14 +133,16 @@ class Fleet:
         name = frame.header.stream
         stream = node.streams.get(name) or self._make_stream(node, name)
         stream.stats.account(frame)
-        stream.newest = frame
         stream.heard_ns = node.heard_ns = self._monotonic_ns()
+        stream.newest = frame  # last, so that nobody sees it without its time
         self.on_frame(stream)
 
     def reject(self, node: str, camera: str, error: RemoteProtocolError) -> None:
         """Count a message that could not be accepted; a stranger's node and camera are empty."""
         known = f"{node}/{camera}" in self._streams
         self.rejected[node, camera if known else "", error.reason] += 1
+        if known and error.sent is not None:  # it did arrive, so it is not lost as well
+            self._nodes[node].streams[error.stream].stats.reject(error.sent)
 
     def nodes(self) -> list[Node]:
         """All nodes, by name."""
@@ -186,6 +188,13 @@ class Fleet:
             stream = node.streams.get(counters.stream)
             if stream is not None:
                 stream.stats.report(counters)
+
+    def _leave(self, name: str) -> None:
+        """Remember who left by its cameras; without any it would only fill the memory."""
+        if self._nodes[name].streams:
+            self._nodes[name].has_left = True
+        else:
+            del self._nodes[name]
 
     def _make_node(self, name: str, *, has_heartbeat: bool) -> Node:
         with self._making:

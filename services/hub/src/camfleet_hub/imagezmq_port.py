@@ -5,37 +5,31 @@ A sender that sends nonsense, or waits, or dies holds up nobody else.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import zmq
 
-from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
+from camfleet.errors import Reason, RemoteProtocolError
 from camfleet.frame import Frame, FrameHeader, check_payload
 from camfleet.imagezmq.camera_name import camera_name
 from camfleet.imagezmq.message import Message, parse
+from camfleet.port import Port
 from camfleet.sender import MAIN
-from camfleet.sockets import guard
 from camfleet_hub.fleet import IMAGEZMQ_NODE
 
 _OK: Final = b"OK"  # what imagezmq's hubs answer, and some senders compare with
-_POLL_MS: Final = 100
-_BURST: Final = 16
 _HIGH_WATER_MARK: Final = 16  # messages per sender; a REQ socket has one under way
-_LINGER_MS: Final = 100
 _MAX_LABEL: Final = 512  # characters of the program's text that are kept with the frame
 
 OnFrame = Callable[[Frame], None]
 OnReject = Callable[[str, str, RemoteProtocolError], None]
 
 
-class ImagezmqPort:
+class ImagezmqPort(Port):
     """Turns stock senders' messages into frames of cameras that are named by their text.
 
     Args:
@@ -51,56 +45,11 @@ class ImagezmqPort:
         self._on_frame = on_frame
         self._on_reject = on_reject
         self._counts: Counter[str] = Counter()
-        self._context = zmq.Context()
-        self._router = self._context.socket(zmq.ROUTER)
-        self._bind(address)
-        self.address = self._router.get_string(zmq.LAST_ENDPOINT)
-        self.alive_ns = time.monotonic_ns()
-        self._is_closing = False
-        self._thread = threading.Thread(target=self._run, name="imagezmq-port", daemon=True)
-        self._thread.start()
+        super().__init__(address, _HIGH_WATER_MARK)
 
-    def close(self) -> None:
-        """Stop and let the address go."""
-        if not self._is_closing:
-            self._is_closing = True
-            self._thread.join()
-            self._context.term()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _bind(self, address: str) -> None:
-        guard(self._router, _HIGH_WATER_MARK)
-        self._router.setsockopt(zmq.LINGER, _LINGER_MS)
-        try:
-            self._router.bind(address)
-        except zmq.ZMQError as error:
-            self._router.close()
-            self._context.term()
-            raise LocalProtocolError(
-                f"cannot bind {address!r}: {error.strerror}; want a free tcp://ADDRESS:PORT"
-            ) from error
-
-    def _run(self) -> None:
-        with self._router:
-            while not self._is_closing:
-                if self._router.poll(_POLL_MS):
-                    with contextlib.suppress(zmq.Again):
-                        for _ in range(_BURST):
-                            self._serve(self._router.recv_multipart(zmq.NOBLOCK, copy=False))
-                self.alive_ns = time.monotonic_ns()
-
-    def _serve(self, parts: list[zmq.Frame]) -> None:
-        identity, envelope, body = _open(parts)
+    def take(self, identity: bytes, parts: list[zmq.Frame]) -> None:
+        """Take one message and answer it at once, whatever it is."""
+        envelope, body = _open(parts)
         camera = ""
         try:
             header, data = _header_and_data(body)
@@ -112,8 +61,7 @@ class ImagezmqPort:
         except RemoteProtocolError as error:
             self._on_reject(IMAGEZMQ_NODE, camera, error)
             reply = f"REJECTED: {error}".encode("utf-8", "backslashreplace")
-        with contextlib.suppress(zmq.Again):  # it does not read its answers: its own loss
-            self._router.send_multipart([identity, *envelope, reply], zmq.NOBLOCK)
+        self.send(identity, *envelope, reply)
 
     def _frame(self, camera: str, message: Message) -> Frame:
         shape = message.shape
@@ -132,21 +80,25 @@ class ImagezmqPort:
             codec=message.codec,
             shape=shape,
             dtype=message.dtype,
-            label=text[:_MAX_LABEL],
+            label=_sendable(text[:_MAX_LABEL]),
         )
         return Frame(IMAGEZMQ_NODE, header, message.payload, time.time_ns())
 
 
-def _open(parts: list[zmq.Frame]) -> tuple[bytes, list[bytes], list[zmq.Frame]]:
-    """Split into the peer's identity, its envelope with the delimiter, and the message.
+def _sendable(text: str) -> str:
+    """Replace half characters, which JSON can spell and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _open(parts: list[zmq.Frame]) -> tuple[list[bytes], list[zmq.Frame]]:
+    """Split what follows the identity into the envelope with its delimiter, and the message.
 
     A REQ socket's envelope is one empty part (ZeroMQ RFC 28); a proxy puts more before it.
     """
-    identity, *rest = parts
-    for at, part in enumerate(rest):
+    for at, part in enumerate(parts):
         if not len(part):
-            return identity.bytes, [part.bytes for part in rest[: at + 1]], rest[at + 1 :]
-    return identity.bytes, [], rest
+            return [part.bytes for part in parts[: at + 1]], parts[at + 1 :]
+    return [], parts
 
 
 def _header_and_data(body: list[zmq.Frame]) -> tuple[zmq.Frame, zmq.Frame]:

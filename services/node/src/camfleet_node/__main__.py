@@ -14,7 +14,7 @@ from camfleet.errors import LocalProtocolError
 from camfleet.node_link import LinkState
 from camfleet.sender import Sender
 from camfleet.service import configure_logs, load_settings, refuse
-from camfleet_node.camera import Camera, open_source
+from camfleet_node.camera import Camera, close_all, open_source
 from camfleet_node.settings import PREFIX, NodeSettings, OpenCVCamera
 from camfleet_node.sources import Source, SourceError
 
@@ -33,9 +33,11 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     with ExitStack() as stack:
         sender = stack.enter_context(_open_sender(settings))
-        for name, camera in settings.cameras.items():
-            running = Camera(name, camera, sender.stream(name), sources.get(name))
-            stack.callback(running.close)
+        cameras = [
+            Camera(name, camera, sender.stream(name), sources.get(name))
+            for name, camera in settings.cameras.items()
+        ]
+        stack.callback(close_all, cameras)
         _watch(sender, settings.hub, stopping)
     _log.info("stopped")
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Iterable
+from contextlib import closing
 from typing import Final
 
 import structlog
@@ -28,7 +30,8 @@ from camfleet_node.sources import (
     SyntheticSource,
 )
 
-_WAIT_S: Final = 0.5  # how soon a thread notices that it is to stop
+_WAIT_S: Final = 0.2  # how soon a thread notices that it is to stop
+_STOP_S: Final = 0.5  # how long one may hang in a driver before it is left behind
 _FIRST_RETRY_S: Final = 0.5
 _MOST_RETRY_S: Final = 30.0
 _log = structlog.get_logger()
@@ -49,6 +52,16 @@ def open_source(name: str, settings: CameraSettings) -> Source:
             return OpenCVSource(device, width, height, fps)
 
 
+def close_all(cameras: Iterable[Camera]) -> None:
+    """Stop cameras together, so that many take no longer than one."""
+    cameras = list(cameras)
+    for camera in cameras:
+        camera.stop()
+    deadline_s = time.monotonic() + _STOP_S
+    for camera in cameras:
+        camera.join(deadline_s)
+
+
 class Camera:
     """Captures on one thread and encodes on another until it is closed.
 
@@ -67,6 +80,7 @@ class Camera:
         self._outlet = outlet
         self._source = source
         self._backoff = Backoff(_FIRST_RETRY_S, _MOST_RETRY_S, random.random)
+        self._refused = ""
         self._pictures: Mailbox[tuple[int, Picture]] = Mailbox()
         self._closed = threading.Event()
         self._threads = [
@@ -78,25 +92,43 @@ class Camera:
 
     def close(self) -> None:
         """Stop both threads; one that hangs in a driver is left behind."""
+        close_all([self])
+
+    def stop(self) -> None:
+        """Tell both threads to end, and wait for nothing."""
         self._closed.set()
-        source = self._source
-        if source is not None:
-            source.close()
         self._pictures.close()
+        source = self._source
+        if source is not None:  # on a thread of its own, for closing may hang as well
+            closer = threading.Thread(target=source.close, name=f"close-{self._name}", daemon=True)
+            closer.start()
+            self._threads.append(closer)
+
+    def join(self, deadline_s: float) -> None:
+        """Wait for the threads until a monotonic time."""
         for thread in self._threads:
-            thread.join(_WAIT_S)
+            thread.join(max(0.0, deadline_s - time.monotonic()))
 
     def _capture(self) -> None:
         while not self._closed.is_set():
-            try:
-                self._source = self._source or open_source(self._name, self._settings)
-                self._read(self._source)
-            except SourceError as error:
-                self._pause(error)
-            finally:
-                if self._source is not None:
-                    self._source.close()
-                self._source = None
+            problem = self._use_source()
+            if not self._closed.is_set():
+                self._pause(problem)
+
+    def _use_source(self) -> str:
+        """Read a source for as long as it lasts; return what was wrong with it."""
+        try:
+            self._source = self._source or open_source(self._name, self._settings)
+            with closing(self._source) as source:
+                self._read(source)
+        except SourceError as error:
+            return str(error)
+        except Exception as error:  # whatever it is, opening it anew may help
+            _log.exception("source broke", camera=self._name)
+            return f"{type(error).__name__}: {error}"
+        finally:
+            self._source = None
+        return "its pictures have ended"
 
     def _read(self, source: Source) -> None:
         while not self._closed.is_set() and (picture := source.read()):
@@ -105,11 +137,9 @@ class Camera:
             if self._pictures.put((sequence, picture)):
                 self._outlet.drop("newer")
 
-    def _pause(self, error: SourceError) -> None:
+    def _pause(self, problem: str) -> None:
         delay_s = self._backoff.next_s()
-        _log.warning(
-            "camera failed", camera=self._name, problem=str(error), retry_s=round(delay_s, 1)
-        )
+        _log.warning("camera failed", camera=self._name, problem=problem, retry_s=round(delay_s, 1))
         self._closed.wait(delay_s)
 
     def _encode(self) -> None:
@@ -119,7 +149,18 @@ class Camera:
                 continue
             taken = self._pictures.take(_WAIT_S)
             if taken is not None:
-                self._outlet.send(self._draft(*taken))
+                self._hand_over(*taken)
+
+    def _hand_over(self, sequence: int, picture: Picture) -> None:
+        try:
+            draft = self._draft(sequence, picture)
+        except ValueError as error:  # no picture that libjpeg can encode; the next one may be
+            self._outlet.drop("not_encoded")
+            if str(error) != self._refused:
+                self._refused = str(error)
+                _log.warning("cannot encode", camera=self._name, problem=self._refused)
+        else:
+            self._outlet.send(draft)
 
     def _draft(self, sequence: int, picture: Picture) -> Draft:
         captured_ns = picture.captured_ns + picture.capture_ns

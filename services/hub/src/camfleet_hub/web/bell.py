@@ -64,7 +64,7 @@ class Bell:
 
     def _wake(self) -> None:
         self._is_on_its_way = False  # first, so that a ring from now on wakes us again
-        rung, self._rung = self._rung, set()
-        for stream_id in rung:
-            for event in self._listeners.get(stream_id, ()):
+        # Taken out one by one and never swapped: an ingest thread may be adding right now.
+        while self._rung:
+            for event in self._listeners.get(self._rung.pop(), ()):
                 event.set()

@@ -67,7 +67,7 @@ def parse(text: str) -> Message:
     """
     try:
         return _decoder.decode(text)
-    except (msgspec.MsgspecError, UnicodeEncodeError) as error:
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
         raise RemoteProtocolError(Reason.HEADER, f"message of a browser: {error}") from error
 
 

@@ -139,4 +139,7 @@ def _is_same_origin(socket: WebSocket) -> bool:
     A program that is no browser sends no Origin, and may connect.
     """
     origin = socket.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == socket.headers.get("host")
+    try:
+        return origin is None or urlsplit(origin).netloc == socket.headers.get("host")
+    except ValueError:  # not a URL at all
+        return False
