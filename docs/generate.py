@@ -84,9 +84,15 @@ def _word(kind: Any) -> str:  # noqa: ANN401 - any annotation
         return ", ".join(f"`{choice}`" for choice in get_args(kind))
     if get_origin(kind) is dict:
         return "cameras by name"
-    words = {"int": "whole number", "float": "number", "str": "text", "Path": "path"}
+    words = {
+        "int": "whole number",
+        "float": "number",
+        "str": "text",
+        "Path": "path",
+        "IPvAnyAddress": "IP address",
+    }
     name: str = kind.__name__
-    return words.get(name, name.replace("Address", " address"))
+    return words[name]
 
 
 def _default(field: FieldInfo) -> str:

@@ -41,18 +41,19 @@ def main() -> int:
     """Start everything, show a line of status until Ctrl-C, stop everything."""
     options = _parse()
     signal.signal(signal.SIGTERM, _interrupt)
-    environment = _hub_environment(options.bind)
-    web_port = environment.get("CAMFLEET_HUB_WEB_PORT", "8080")
+    host = _host(options.bind)
+    environment = os.environ | {"CAMFLEET_HUB_BIND": options.bind}
+    web = f"http://{host}:{environment.get('CAMFLEET_HUB_WEB_PORT', '8080')}"
     with ExitStack() as stack:
         children: list[Child] = []
         stack.callback(_stop, children)
         try:
             children.append(_start("hub", "camfleet_hub", environment, stack))
-            _wait_ready(f"http://127.0.0.1:{web_port}", children)
-            for name, settings in _nodes(options, environment).items():
+            _wait_ready(web, children)
+            for name, settings in _nodes(options, host).items():
                 children.append(_start(name, "camfleet_node", settings, stack))
-            _announce(options.bind, environment)
-            return _watch(f"http://127.0.0.1:{web_port}", children)
+            _announce(web, host)
+            return _watch(web, children)
         except KeyboardInterrupt:
             print("\nstopping", flush=True)
             return 0
@@ -62,7 +63,8 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
     parser.add_argument("--cameras", type=int, default=4, help="synthetic cameras, 0 to 64")
     parser.add_argument("--source", help="a video or a folder of pictures, as one more camera")
-    parser.add_argument("--bind", default="127.0.0.1", help="0.0.0.0 opens it to the network")
+    bind = os.environ.get("CAMFLEET_HUB_BIND", "127.0.0.1")
+    parser.add_argument("--bind", default=bind, help="0.0.0.0 opens it to the network")
     options = parser.parse_args()
     if not 0 <= options.cameras <= 64:
         parser.error(f"CAMERAS is {options.cameras}, want 0 to 64")
@@ -71,14 +73,16 @@ def _parse() -> argparse.Namespace:
     return options
 
 
-def _hub_environment(bind: str) -> dict[str, str]:
-    return os.environ | {"CAMFLEET_HUB_BIND": bind}
+def _host(bind: str) -> str:
+    """Where this machine finds the hub, as it stands in addresses."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
+    return f"[{host}]" if ":" in host else host
 
 
-def _nodes(options: argparse.Namespace, hub: dict[str, str]) -> dict[str, dict[str, str]]:
+def _nodes(options: argparse.Namespace, host: str) -> dict[str, dict[str, str]]:
     """Name each node and give it its settings."""
     base = {name: value for name, value in os.environ.items() if "CAMFLEET_NODE" not in name}
-    base["CAMFLEET_NODE_HUB"] = f"tcp://127.0.0.1:{hub.get('CAMFLEET_HUB_NODES_PORT', '5556')}"
+    base["CAMFLEET_NODE_HUB"] = f"tcp://{host}:{os.environ.get('CAMFLEET_HUB_NODES_PORT', '5556')}"
     nodes = {}
     for number in range(options.cameras):
         few = number < len(NAMES)
@@ -130,11 +134,9 @@ def _wait_ready(base: str, children: list[Child]) -> None:
     _fail(children[0], f"the hub did not answer within {READY_S:.0f} s")
 
 
-def _announce(bind: str, hub: dict[str, str]) -> None:
-    host = "127.0.0.1" if bind in {"127.0.0.1", "0.0.0.0", "::"} else bind
-    web = hub.get("CAMFLEET_HUB_WEB_PORT", "8080")
-    imagezmq = hub.get("CAMFLEET_HUB_IMAGEZMQ_PORT", "5555")
-    print(f"wall            http://{host}:{web}/", flush=True)
+def _announce(web: str, host: str) -> None:
+    imagezmq = os.environ.get("CAMFLEET_HUB_IMAGEZMQ_PORT", "5555")
+    print(f"wall            {web}/", flush=True)
     print(f"imagezmq port   tcp://{host}:{imagezmq}")
     print(f"logs            {LOGS.relative_to(ROOT)}/")
     print("Ctrl-C stops everything", flush=True)
@@ -192,6 +194,8 @@ def _fail(child: Child, problem: str) -> None:
 
 def _stop(children: list[Child]) -> None:
     """Stop the nodes first, so that their goodbye is heard; then the hub."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # an impatient second Ctrl-C changes nothing
+        signal.signal(number, signal.SIG_IGN)
     for group in (children[1:], children[:1]):
         for child in group:
             child.process.terminate()

@@ -119,12 +119,12 @@ class Wall:
         _wait_healthy(f"{self.url}healthz", self.hub)
         return self.hub
 
-    def start_node(self, name: str) -> Service:
-        """Start a node with one synthetic camera, `front`."""
+    def start_node(self, name: str, camera: str = "front") -> Service:
+        """Start a node with one synthetic camera."""
         settings = {
             "CAMFLEET_NODE_NAME": name,
             "CAMFLEET_NODE_HUB": f"tcp://127.0.0.1:{self._nodes}",
-            "CAMFLEET_NODE_CAMERAS__front__SOURCE": "synthetic",
+            f"CAMFLEET_NODE_CAMERAS__{camera}__SOURCE": "synthetic",
         }
         return self._start("camfleet_node", settings)
 

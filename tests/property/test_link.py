@@ -7,17 +7,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from camfleet.backoff import Backoff
-from camfleet.frame import Frame
+from camfleet.frame import Frame, FrameHeader
 from camfleet.hub_link import NodeJoined, NodeReported
 from camfleet.node_link import Draft, NodeLink
 from camfleet.stats import StreamStats
 from camfleet.testing import FakeClock, LossyLink, cycled
-from camfleet.wire import Counters, Message
+from camfleet.wire import Counters, Credit, Heartbeat, HeartbeatReply, Hello, Message, Welcome
 
 STREAMS = ("front/main", "back/main")
 SETTLED_S = 6.0  # three seconds of silence, a hello's longest delay, and room
 
+patterns = st.sampled_from(["x", "x.", "..x", "xx.", "...x."])
+kinds = st.sampled_from([None, FrameHeader, Hello, Welcome, Credit, Heartbeat, HeartbeatReply])
+counts = st.integers(1, 6)
 streams = st.sampled_from(STREAMS)
+delays = st.sampled_from([0.0, 0.02, 0.4])
 seconds = st.sampled_from([0.0, 0.01, 0.05, 0.3, 1.0, 2.5, 4.0, 11.0])
 
 
@@ -49,8 +53,8 @@ class Account:
 class Link(RuleBasedStateMachine):
     """A node and a hub, and everything that may happen between them, in any order."""
 
-    @initialize(window=st.integers(1, 5), delay_s=st.sampled_from([0.0, 0.02, 0.4]))
-    def start(self, window: int, delay_s: float) -> None:
+    @initialize(window=st.integers(1, 5), delay_s=delays, after_s=seconds)
+    def start(self, window: int, delay_s: float, after_s: float) -> None:
         self.window = window
         self.session = 0
         self.clock = FakeClock()
@@ -59,43 +63,29 @@ class Link(RuleBasedStateMachine):
         self.node = self._new_node()
         self.link = LossyLink(self.clock, self.node, loses=_nothing, delay_s=delay_s, window=window)
         self.declare(STREAMS[0])
+        self.wait(after_s)
 
     @rule(stream=streams)
     def declare(self, stream: str) -> None:
         self.node.declare(stream)
 
-    @rule(stream=streams, count=st.integers(1, 4))
-    def capture(self, stream: str, count: int) -> None:
-        """Capture some pictures; the newest one waits for its credit."""
-        self.node.declare(stream)
-        for _ in range(count):
-            sequence = self.node.capture(stream)
-            if stream in self.waiting:
-                self.node.drop(stream, "newer")
-            now_ns = self.link.node_ns()
-            self.waiting[stream] = Draft(sequence, now_ns, now_ns, bytes(6), "raw", (2, 3))
-            self._send(stream)
+    @rule(stream=streams, count=counts, after_s=seconds)
+    def capture_and_wait(self, stream: str, count: int, after_s: float) -> None:
+        self.capture(stream, count)
+        self.wait(after_s)
 
-    @rule(after_s=seconds)
-    def wait(self, after_s: float) -> None:
-        self.link.run(after_s)
-        for stream in tuple(self.waiting):
-            self._send(stream)
-
-    @rule(pattern=st.sampled_from(["x", "x.", "..x", "xx.", "x...", "...x."]))
-    def lose(self, pattern: str) -> None:
-        self.link.loses = cycled(pattern)
-
-    @rule()
-    def lose_nothing(self) -> None:
+    @rule(stream=streams, count=counts, after_s=seconds, pattern=patterns, kind=kinds)
+    def lose_for_a_while(
+        self, stream: str, count: int, after_s: float, pattern: str, kind: type[Message] | None
+    ) -> None:
+        self.link.loses = cycled(pattern, kind)
+        self.capture_and_wait(stream, count, after_s)
         self.link.loses = _nothing
 
-    @rule()
-    def cut(self) -> None:
+    @rule(stream=streams, count=counts, after_s=seconds)
+    def cut_for_a_while(self, stream: str, count: int, after_s: float) -> None:
         self.link.cut()
-
-    @rule()
-    def mend(self) -> None:
+        self.capture_and_wait(stream, count, after_s)
         self.link.mend()
 
     @rule()
@@ -125,15 +115,13 @@ class Link(RuleBasedStateMachine):
     def step_the_nodes_clock(self, by_s: float) -> None:
         self.link.node_ahead_s += by_s
 
-    @rule(delay_s=st.sampled_from([0.0, 0.02, 0.4]))
+    @rule(delay_s=delays)
     def change_the_delay(self, delay_s: float) -> None:
         self.link.delay_s = delay_s
 
     @rule()
     def settle(self) -> None:
         """However it went so far: mended, the link serves again, and the counts add up."""
-        self.link.loses = _nothing
-        self.link.mend()
         self.wait(SETTLED_S)
         self.link.run(SETTLED_S)
         arrived = len(self._frames())
@@ -165,6 +153,22 @@ class Link(RuleBasedStateMachine):
             waiting = counters.stream in self.waiting
             gone = counters.sent + sum(counters.dropped.values())
             assert counters.captured == gone + waiting
+
+    def capture(self, stream: str, count: int) -> None:
+        """Capture some pictures; the newest one waits for its credit."""
+        self.node.declare(stream)
+        for _ in range(count):
+            sequence = self.node.capture(stream)
+            if stream in self.waiting:
+                self.node.drop(stream, "newer")
+            now_ns = self.link.node_ns()
+            self.waiting[stream] = Draft(sequence, now_ns, now_ns, bytes(6), "raw", (2, 3))
+            self._send(stream)
+
+    def wait(self, after_s: float) -> None:
+        self.link.run(after_s)
+        for stream in tuple(self.waiting):
+            self._send(stream)
 
     def teardown(self) -> None:
         if hasattr(self, "link"):
@@ -212,4 +216,4 @@ def _nothing(_message: Message) -> bool:
 
 
 TestLink = Link.TestCase
-TestLink.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestLink.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

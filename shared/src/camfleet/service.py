@@ -27,8 +27,8 @@ def load_settings(model: type[S]) -> S:
     """Read a service's settings from the environment, whole.
 
     A wrong one ends the program with exit code 2 and a line for each on stderr: its name,
-    what was found and what was wanted. Of a group of variables only the wrong one is shown,
-    because another one may hold a camera's password.
+    what was found and what was wanted. Of a group only what is wrong is shown, because beside
+    it may stand a camera's password.
     """
     prefix = str(model.model_config.get("env_prefix", ""))
     try:
@@ -37,8 +37,8 @@ def load_settings(model: type[S]) -> S:
         refuse([_describe(prefix, model, problem) for problem in error.errors()])
     except SettingsError as error:
         field = next((name for name in model.model_fields if f'"{name}"' in str(error)), "*")
-        found = os.environ.get(prefix + field.upper(), "")
-        text = f"found {_shown(found)}, want JSON there, or one variable per field"
+        size = len(os.environ.get(prefix + field.upper(), ""))
+        text = f"found {size} characters that are no JSON, want JSON, or one variable per field"
         refuse([f"{prefix}{field.upper()}: {text}"])
     refuse(_misspelt(prefix, set(model.model_fields)))
     return settings
@@ -120,7 +120,9 @@ def _shown(value: object) -> str:
 def _nested_fields(annotation: Any) -> set[str]:  # noqa: ANN401 - any annotation
     """Names of all fields of the models that stand in groups."""
     if isinstance(annotation, type) and issubclass(annotation, BaseSettings):
-        return set().union(*(_nested_fields(f.annotation) for f in annotation.model_fields.values()))
+        return set().union(
+            *(_nested_fields(f.annotation) for f in annotation.model_fields.values())
+        )
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return set(annotation.model_fields)
     return set().union(*(_nested_fields(part) for part in get_args(annotation)))
@@ -132,11 +134,12 @@ def _misspelt(prefix: str, fields: set[str]) -> list[str]:
     return [
         _unknown(variable, known)
         for variable in sorted(os.environ)
-        if variable.upper().startswith(prefix)
-        and variable.upper().partition("__")[0] not in known
+        if variable.upper().startswith(prefix) and variable.upper().partition("__")[0] not in known
     ]
 
 
 def _unknown(variable: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(variable.upper(), known, 1) or ["one of the reference"]
-    return f"{variable}: there is no such setting, want {close[0]}?"
+    names = {name.upper(): name for name in known}
+    close = difflib.get_close_matches(variable.upper(), names, 1)
+    wanted = names[close[0]] if close else "one of the reference"
+    return f"{variable}: there is no such setting, want {wanted}?"

@@ -31,6 +31,7 @@ def bind_router(address: str, high_water_mark: int) -> tuple[Context, Socket]:
     router = context.socket(zmq.ROUTER)
     _guard(router, high_water_mark)
     router.setsockopt(zmq.RCVTIMEO, POLL_MS)
+    router.setsockopt(zmq.IPV6, _is_ipv6(address))
     try:
         router.bind(address)
     except zmq.ZMQError as error:
@@ -51,6 +52,7 @@ def connect_dealer(address: str, high_water_mark: int) -> tuple[Context, Socket]
     context = zmq.Context()
     dealer = context.socket(zmq.DEALER)
     _guard(dealer, high_water_mark)
+    dealer.setsockopt(zmq.IPV6, _is_ipv6(address))
     dealer.setsockopt(zmq.IMMEDIATE, 1)  # what queued meanwhile would be old by then
     try:
         dealer.connect(address)
@@ -59,6 +61,10 @@ def connect_dealer(address: str, high_water_mark: int) -> tuple[Context, Socket]
         context.term()
         raise LocalProtocolError(f"address is {address!r}, want tcp://HOST:PORT") from error
     return context, dealer
+
+
+def _is_ipv6(address: str) -> bool:
+    return "[" in address
 
 
 def _guard(socket: zmq.Socket[Any], high_water_mark: int) -> None:

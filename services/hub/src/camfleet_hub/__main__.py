@@ -7,6 +7,7 @@ import contextlib
 import signal
 import socket
 import time
+from socketserver import BaseServer
 from typing import Final
 
 import structlog
@@ -28,7 +29,8 @@ from camfleet_hub.web.pictures import Pictures
 
 _STUCK_NS: Final = 3_000_000_000
 _SAMPLE_S: Final = 1.0
-_MAX_VIEWER_MESSAGE_BYTES: Final = 64 * 1024  # 256 tiles with long names, and room
+_STOP_S: Final = 0.4  # for viewers to go; with all else it stays below a second
+_MAX_VIEWER_MESSAGE_BYTES: Final = 256 * 1024  # 256 tiles with the longest names, and room
 _log = structlog.get_logger()
 
 
@@ -49,12 +51,12 @@ async def _run(settings: HubSettings) -> None:
     fleet = Fleet(settings.max_cameras)
     registry.register(FleetCollector(fleet))
     bell = Bell(loop)
-    fleet.on_frame = bell.ring
+    fleet.on_frame, fleet.on_camera = bell.ring, bell.announce
     pictures = Pictures(settings.quality)
     with contextlib.ExitStack() as stack:
         stack.callback(pictures.close)
         nodes_port, imagezmq_port = _open_ports(settings, fleet, stack)
-        web = _open_web(settings, registry, stack)
+        web, metrics = _open_web(settings, registry, stack)
 
         def problems() -> list[str]:
             alive_ns = {"nodes": nodes_port.alive_ns, "imagezmq": imagezmq_port.alive_ns}
@@ -63,7 +65,7 @@ async def _run(settings: HubSettings) -> None:
             return [f"the {name} port's thread is stuck or dead" for name in stuck]
 
         app = create_app(Hub(settings.name, fleet, bell, pictures, registry, problems))
-        await _serve(app, web, fleet, bell)
+        await _serve(app, web, metrics, fleet, bell)
     _log.info("stopped")
 
 
@@ -74,7 +76,7 @@ def _open_ports(
     try:
         setting = "NODES_PORT"
         nodes_port = Receiver(
-            _address(settings, settings.nodes_port),
+            f"tcp://{_authority(settings.bind, settings.nodes_port)}",
             on_event=fleet.take,
             on_reject=lambda node, error: fleet.reject(node, error.camera, error),
             window=settings.window,
@@ -82,7 +84,7 @@ def _open_ports(
         stack.enter_context(nodes_port)
         setting = "IMAGEZMQ_PORT"
         imagezmq_port = ImagezmqPort(
-            _address(settings, settings.imagezmq_port), fleet.accept, fleet.reject
+            f"tcp://{_authority(settings.bind, settings.imagezmq_port)}", fleet.accept, fleet.reject
         )
         stack.enter_context(imagezmq_port)
     except LocalProtocolError as error:
@@ -92,7 +94,7 @@ def _open_ports(
 
 def _open_web(
     settings: HubSettings, registry: CollectorRegistry, stack: contextlib.ExitStack
-) -> socket.socket:
+) -> tuple[socket.socket, BaseServer]:
     """Bind the web's port and serve metrics on theirs, or end the program likewise."""
     host = str(settings.bind)
     try:
@@ -106,10 +108,12 @@ def _open_web(
         stack.callback(metrics.shutdown)
     except OSError as error:
         refuse([f"CAMFLEET_HUB_{setting}: found {port}, {error.strerror}; want a free port"])
-    return web
+    return web, metrics
 
 
-async def _serve(app: FastAPI, web: socket.socket, fleet: Fleet, bell: Bell) -> None:
+async def _serve(
+    app: FastAPI, web: socket.socket, metrics: BaseServer, fleet: Fleet, bell: Bell
+) -> None:
     """Serve until a signal comes; viewers are told before the server waits for them."""
     config = uvicorn.Config(
         app,
@@ -118,7 +122,7 @@ async def _serve(app: FastAPI, web: socket.socket, fleet: Fleet, bell: Bell) -> 
         ws="websockets-sansio",
         ws_max_size=_MAX_VIEWER_MESSAGE_BYTES,
         ws_per_message_deflate=False,  # a JPEG does not get smaller, only later
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=_STOP_S,  # type: ignore[arg-type]  # asyncio takes parts
     )
     server = uvicorn.Server(config)
     stopping = asyncio.Event()
@@ -127,11 +131,11 @@ async def _serve(app: FastAPI, web: socket.socket, fleet: Fleet, bell: Bell) -> 
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(_serve_quietly(server, web))
         sampling = tasks.create_task(_sample(fleet))
-        _log.info("ready", wall="http://{}:{}".format(*web.getsockname()[:2]))
+        _log.info("ready", wall=f"http://{_authority(*web.getsockname()[:2])}/")
         await stopping.wait()
         bell.close()
         server.should_exit = True
-        await serving
+        await asyncio.gather(serving, asyncio.to_thread(metrics.shutdown))  # half a second each
         sampling.cancel()
 
 
@@ -147,9 +151,9 @@ async def _sample(fleet: Fleet) -> None:
         await asyncio.sleep(_SAMPLE_S)
 
 
-def _address(settings: HubSettings, port: int) -> str:
-    host = f"[{settings.bind}]" if settings.bind.version == 6 else str(settings.bind)
-    return f"tcp://{host}:{port}"
+def _authority(host: object, port: int) -> str:
+    """Write a host's address and a port as they stand in a URL (RFC 3986, 3.2)."""
+    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
 
 
 if __name__ == "__main__":

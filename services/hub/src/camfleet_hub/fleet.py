@@ -15,6 +15,7 @@ from camfleet.errors import Reason, RemoteProtocolError
 from camfleet.frame import Frame
 from camfleet.hub_link import Event, NodeJoined, NodeLeft, NodeReported
 from camfleet.liveness import Liveness, liveness
+from camfleet.sender import MAIN
 from camfleet.stats import RateMeter, StreamStats
 
 IMAGEZMQ_NODE: Final = "imagezmq"  # stock senders have no node; their cameras stand under this one
@@ -34,7 +35,7 @@ class Stream:
     def __init__(self, node: Node, name: str) -> None:
         self.node = node
         self.camera, _, self.profile = name.partition("/")
-        path = (node.name, self.camera) + ((self.profile,) if self.profile != "main" else ())
+        path = (node.name, self.camera) + ((self.profile,) if self.profile != MAIN else ())
         self.id = "/".join(path)
         self.newest: Frame | None = None
         self.stats = StreamStats()
@@ -106,6 +107,7 @@ class Fleet:
         self._making = threading.Lock()
         self.rejected: Counter[tuple[str, str, Reason]] = Counter()
         self.on_frame: Callable[[Stream], None] = _ignore
+        self.on_camera: Callable[[Stream], None] = _ignore
 
     def take(self, event: Event) -> None:
         """Take what the receiver says; called on its thread."""
@@ -139,10 +141,11 @@ class Fleet:
 
     def reject(self, node: str, camera: str, error: RemoteProtocolError) -> None:
         """Count a message that could not be accepted; a stranger's node and camera are empty."""
-        known = f"{node}/{camera}" in self._streams
-        self.rejected[node, camera if known else "", error.reason] += 1
-        if known and error.sent is not None:  # it did arrive, so it is not lost as well
-            self._nodes[node].streams[error.stream].stats.reject(error.sent)
+        sender = self._nodes.get(node)
+        stream = sender.streams.get(error.stream or f"{camera}/{MAIN}") if sender else None
+        self.rejected[node, stream.camera if stream else "", error.reason] += 1
+        if stream and error.sent is not None:  # it did arrive, so it is not lost as well
+            stream.stats.reject(error.sent)
 
     def nodes(self) -> list[Node]:
         """All nodes, by name."""
@@ -208,6 +211,7 @@ class Fleet:
                 )
             stream = node.streams[name] = Stream(node, name)
             self._streams[stream.id] = stream
+        self.on_camera(stream)
         return stream
 
 

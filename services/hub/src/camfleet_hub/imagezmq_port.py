@@ -64,11 +64,8 @@ class ImagezmqPort(Port):
         self.send(identity, *envelope, reply)
 
     def _frame(self, camera: str, message: Message) -> Frame:
-        shape = message.shape
-        if message.codec == "raw":
-            check_payload("raw", shape, message.dtype, message.payload)
-        else:
-            shape = (*shape, 3)
+        shape = message.shape if message.codec == "raw" else (*message.shape, 3)
+        check_payload(message.codec, shape, message.dtype, message.payload)
         text = message.msg if isinstance(message.msg, str) else json.dumps(message.msg)
         number = self._counts[camera]
         header = FrameHeader(

@@ -14,8 +14,9 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from camfleet.liveness import Liveness
+from camfleet.sender import MAIN
 from camfleet.stats import Histogram
-from camfleet_hub.fleet import Fleet
+from camfleet_hub.fleet import Fleet, Stream
 
 _CAMERA = ["node", "camera"]
 
@@ -38,6 +39,10 @@ class FleetCollector(Collector):
         yield self._latency()
         yield self._up()
 
+    def _streams(self) -> list[Stream]:
+        """One stream per camera, or two would claim the same labels."""
+        return [stream for stream in self._fleet.streams() if stream.profile == MAIN]
+
     def _received(self) -> Iterator[Metric]:
         captured = CounterMetricFamily(
             "camfleet_frames_captured", "Pictures that the node captured.", labels=_CAMERA
@@ -51,7 +56,7 @@ class FleetCollector(Collector):
         lost = CounterMetricFamily(
             "camfleet_frames_lost", "Frames that were sent and never arrived.", labels=_CAMERA
         )
-        for stream in self._fleet.streams():
+        for stream in self._streams():
             labels, stats = [stream.node.name, stream.camera], stream.stats
             if stream.node.has_heartbeat:
                 captured.add_metric(labels, stats.captured)
@@ -66,7 +71,7 @@ class FleetCollector(Collector):
             "Frames that were discarded by choice, by place and reason.",
             labels=[*_CAMERA, "place", "reason"],
         )
-        for stream in self._fleet.streams():
+        for stream in self._streams():
             labels = [stream.node.name, stream.camera]
             for reason, count in stream.stats.dropped.items():
                 dropped.add_metric([*labels, "node", reason], count)
@@ -89,7 +94,7 @@ class FleetCollector(Collector):
             "From the start of exposure to the arrival at the hub, on the hub's clock.",
             labels=_CAMERA,
         )
-        for stream in self._fleet.streams():
+        for stream in self._streams():
             histogram = stream.stats.latency
             labels = [stream.node.name, stream.camera]
             if any(histogram.counts):
@@ -101,7 +106,7 @@ class FleetCollector(Collector):
             "camfleet_camera_online", "1 while a camera sends frames, else 0.", labels=_CAMERA
         )
         now_ns = self._fleet.now_ns()
-        for stream in self._fleet.streams():
+        for stream in self._streams():
             is_online = stream.liveness(now_ns) is Liveness.ONLINE
             up.add_metric([stream.node.name, stream.camera], is_online)
         return up

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, IPvAnyAddress
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -17,7 +17,7 @@ class HubSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CAMFLEET_HUB_", frozen=True, extra="ignore")
 
     name: str = Field("camfleet", max_length=64, description="Shown on the wall.")
-    bind: IPv4Address | IPv6Address = Field(
+    bind: IPvAnyAddress = Field(
         IPv4Address("127.0.0.1"),
         description="Address that every port listens on; 0.0.0.0 for all. There is no login "
         "and no encryption yet: open it to trusted networks only.",

@@ -123,7 +123,7 @@ class Camera:
                 self._read(source)
         except SourceError as error:
             return str(error)
-        except Exception as error:  # whatever it is, opening it anew may help
+        except Exception as error:  # noqa: BLE001 - a supervision boundary: opening anew may help
             _log.exception("source broke", camera=self._name)
             return f"{type(error).__name__}: {error}"
         finally:

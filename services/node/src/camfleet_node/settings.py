@@ -6,11 +6,13 @@ import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_serializer, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from camfleet.errors import RemoteProtocolError
-from camfleet.names import check_name
+from camfleet.names import check_name, check_streams
+from camfleet.sender import MAIN
+from camfleet_node.address import is_url, without_credentials
 
 PREFIX = "CAMFLEET_NODE_"
 
@@ -51,7 +53,23 @@ class OpenCVCamera(_Camera):
     height: int | None = Field(None, ge=16, le=8192, description="Pixels, asked of the device.")
     fps: float | None = Field(None, gt=0, le=240, description="Rate, asked of the device.")
 
+    @field_serializer("device", when_used="json")
+    def _hide_credentials(self, device: str) -> str:
+        """Show no password where settings are logged."""
+        try:
+            return without_credentials(device) if is_url(device) else device
+        except ValueError:
+            return "not a URL"
 
+
+def _check_name(name: str) -> str:
+    try:
+        return check_name(name)
+    except RemoteProtocolError as error:
+        raise ValueError(str(error)) from error
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
 CameraSettings = Annotated[
     SyntheticCamera | FileCamera | OpenCVCamera, Field(discriminator="source")
 ]
@@ -68,30 +86,20 @@ class NodeSettings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="ignore"
     )
 
-    name: str = Field(default_factory=socket.gethostname, description="This node's name.")
+    name: Name = Field(default_factory=socket.gethostname, description="This node's name.")
     hub: str = Field("tcp://127.0.0.1:5556", description="The hub's address for nodes.")
-    cameras: dict[str, CameraSettings] = Field(
+    cameras: dict[Name, CameraSettings] = Field(
         min_length=1, max_length=16, description="Cameras by name."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least level that is logged."
     )
 
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, name: str) -> str:
-        return _checked(name, "name")
-
     @field_validator("cameras")
     @classmethod
-    def _check_cameras(cls, cameras: dict[str, CameraSettings]) -> dict[str, CameraSettings]:
-        for name in cameras:
-            _checked(name, "camera name")
+    def _check_together(cls, cameras: dict[str, CameraSettings]) -> dict[str, CameraSettings]:
+        try:
+            check_streams(f"{name}/{MAIN}" for name in cameras)
+        except RemoteProtocolError as error:
+            raise ValueError(str(error)) from error
         return cameras
-
-
-def _checked(name: str, what: str) -> str:
-    try:
-        return check_name(name, what)
-    except RemoteProtocolError as error:
-        raise ValueError(str(error)) from error

@@ -6,8 +6,11 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from camfleet_hub.fleet import Stream
+
+NEW_CAMERAS: Final = ""  # what to listen to for them; no stream has an empty id
 
 
 class Bell:
@@ -25,12 +28,11 @@ class Bell:
 
     def ring(self, stream: Stream) -> None:
         """Say that a stream has a newer frame; from any thread."""
-        if stream.id not in self._listeners:
-            return
-        self._rung.add(stream.id)
-        if not self._is_on_its_way:
-            self._is_on_its_way = True
-            self._loop.call_soon_threadsafe(self._wake)
+        self._ring(stream.id)
+
+    def announce(self, _stream: Stream) -> None:
+        """Say that there is a new camera; from any thread. It rings for `NEW_CAMERAS`."""
+        self._ring(NEW_CAMERAS)
 
     def listen(self, stream_ids: Iterable[str], event: asyncio.Event) -> None:
         """Set `event` whenever one of these streams rings."""
@@ -61,6 +63,14 @@ class Bell:
         for listeners in list(self._listeners.values()):
             for event in listeners:
                 event.set()
+
+    def _ring(self, what: str) -> None:
+        if what not in self._listeners:
+            return
+        self._rung.add(what)
+        if not self._is_on_its_way:
+            self._is_on_its_way = True
+            self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
         self._is_on_its_way = False  # first, so that a ring from now on wakes us again

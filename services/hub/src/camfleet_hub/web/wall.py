@@ -17,11 +17,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from camfleet.errors import RemoteProtocolError
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.web import models
-from camfleet_hub.web.bell import Bell
+from camfleet_hub.web.bell import NEW_CAMERAS, Bell
 from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.viewer import Message, Painted, Ping, Show, Viewer, parse
 
 _FLEET_S: Final = 1.0
+_SOONEST_S: Final = 0.1  # between two, however fast new cameras come
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _GOING_AWAY: Final = 1001
 _log = structlog.get_logger()
@@ -122,9 +123,13 @@ class _Session:
         await self._socket.close(_GOING_AWAY, "the hub stops")
 
     async def _tell(self) -> None:
-        while True:
-            await self._socket.send_json(self._wall.fleet_message())
-            await asyncio.sleep(_FLEET_S)
+        with self._wall.bell.listening(NEW_CAMERAS) as changed:
+            while True:
+                changed.clear()
+                await self._socket.send_json(self._wall.fleet_message())
+                await asyncio.sleep(_SOONEST_S)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), _FLEET_S - _SOONEST_S)
 
     async def _refuse(self, message: str) -> None:
         _log.info("viewer refused", problem=message)

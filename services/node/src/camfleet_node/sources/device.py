@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import cv2
 
+from camfleet_node.address import is_url, without_credentials
 from camfleet_node.sources.picture import SourceError
 from camfleet_node.sources.quiet import silence_opencv
 
@@ -19,7 +19,7 @@ def open_capture(device: int | str, timeout_s: float) -> cv2.VideoCapture:
         SourceError: it cannot be opened; for a device, with the reason where one is seen.
     """
     silence_opencv()
-    if _is_url(device):
+    if is_url(device):
         timeout_ms = round(timeout_s * 1000)
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms]
         limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms]
@@ -45,22 +45,17 @@ def ask(
 
 
 def name_of(device: int | str) -> str:
-    """What errors call it: without credentials, which cameras take before the @ or in the query.
+    """What errors call it: a URL without its credentials.
 
     Raises:
         SourceError: it looks like a URL and is none.
     """
-    if not _is_url(device):
+    if not is_url(device):
         return f"device {device}"
     try:
-        url = urlsplit(str(device))
+        return without_credentials(str(device))
     except ValueError as error:
         raise SourceError(f"not a URL: {error}") from error
-    return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
-
-
-def _is_url(device: int | str) -> bool:
-    return "://" in str(device)
 
 
 def _path(device: int | str) -> str:
@@ -68,7 +63,7 @@ def _path(device: int | str) -> str:
 
 
 def _why(device: int | str) -> str:
-    if _is_url(device):
+    if is_url(device):
         return ""
     path = _path(device)
     if not Path(path).exists():

@@ -9,9 +9,12 @@ import { parseFrame, parseText } from "./message.js";
 /** @typedef {import("./message.js").TextMessage} TextMessage */
 
 /**
- * @typedef {{name: "connecting"} | {name: "connected"} | {name: "waiting", retryMs: number}} LinkState
- * `retryMs` is when it will try again, on the clock of performance.now().
+ * @typedef {object} Waiting
+ * @property {"waiting"} name
+ * @property {number} retryMs when it will try again, on the clock of performance.now()
  */
+
+/** @typedef {{name: "connecting"} | {name: "connected"} | Waiting} LinkState */
 
 /**
  * @typedef {object} Handlers

@@ -5,7 +5,12 @@
 
 const WINDOW_MS = 1000; // shorter and the numbers cannot be read
 
-/** @typedef {{fps: number | null, latencyMs: number | null, uncertaintyMs: number | null}} Reading */
+/**
+ * @typedef {object} Reading null where nothing was painted, or nobody knows
+ * @property {number | null} fps
+ * @property {number | null} latencyMs
+ * @property {number | null} uncertaintyMs
+ */
 
 /** @type {Reading} */
 const NOTHING = { fps: null, latencyMs: null, uncertaintyMs: null };

@@ -34,9 +34,9 @@ export function latency(latencyMs, uncertaintyMs) {
   return `${latencyMs.toFixed(0)} ± ${uncertaintyMs.toFixed(uncertaintyMs < 9.95 ? 1 : 0)} ms`;
 }
 
-/** @param {number | null} fps */
+/** @param {number | null} fps 0 where it has not been measured yet */
 export function rate(fps) {
-  if (fps === null) return UNKNOWN;
+  if (!fps) return UNKNOWN;
   return `${fps.toFixed(fps < 99.95 ? 1 : 0)} fps`;
 }
 

@@ -1,0 +1,100 @@
+"""A fleet that is fed by hand, in time that a test controls."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Final
+
+import numpy as np
+import pytest
+
+from camfleet.codec import encode_jpeg
+from camfleet.errors import Reason, RemoteProtocolError
+from camfleet.frame import Frame, FrameHeader
+from camfleet.hub_link import NodeJoined, NodeLeft, NodeReported
+from camfleet.testing import FakeClock
+from camfleet.wire import Counters
+from camfleet_hub.fleet import Fleet, Stream
+
+SESSION: Final = 7
+JPEG: Final = encode_jpeg(np.full((6, 8, 3), 99, np.uint8))
+MS: Final = 1_000_000
+
+
+class Feed:
+    """A fleet, its clock, and what its ingest threads would hand to it."""
+
+    def __init__(self, max_cameras: int = 512) -> None:
+        self.clock = FakeClock()
+        self.fleet = Fleet(max_cameras, self.clock.monotonic_ns)
+        self._numbers = itertools.count()
+
+    def hello(self, node: str, *streams: str, session: int = SESSION, captured: int = 0) -> None:
+        counters = tuple(Counters(stream, captured, 0, {}) for stream in streams)
+        self.fleet.take(NodeJoined(node, session, counters, "camfleet-node 0.1.0"))
+
+    def heartbeat(self, node: str, *counters: Counters) -> None:
+        self.fleet.take(NodeReported(node, SESSION, counters))
+
+    def goodbye(self, node: str) -> None:
+        self.fleet.take(NodeLeft(node, "said goodbye"))
+
+    def frame(
+        self,
+        stream: str = "front/main",
+        *,
+        node: str = "pi",
+        sent: int | None = None,
+        latency_ms: float | None = None,
+        label: str = "",
+    ) -> Frame:
+        """Make a JPEG frame; without a latency its capture time is unknown."""
+        received_ns = self.clock.unix_ns()
+        header = FrameHeader(
+            stream=stream,
+            session=SESSION,
+            sequence=0,
+            sent=next(self._numbers) if sent is None else sent,
+            captured_ns=0 if latency_ms is None else received_ns - round(latency_ms * MS),
+            codec="jpeg",
+            shape=(6, 8, 3),
+            clock_uncertainty_ns=-1 if latency_ms is None else MS,
+            label=label,
+        )
+        return Frame(node, header, JPEG, received_ns)
+
+    def send(
+        self,
+        stream: str = "front/main",
+        *,
+        node: str = "pi",
+        sent: int | None = None,
+        latency_ms: float | None = None,
+        label: str = "",
+    ) -> Frame:
+        """Let a frame arrive."""
+        frame = self.frame(stream, node=node, sent=sent, latency_ms=latency_ms, label=label)
+        self.fleet.take(frame)
+        return frame
+
+    def reject(self, node: str, reason: Reason, stream: str = "", sent: int | None = None) -> None:
+        """Let a message be rejected, as a port tells it."""
+        error = RemoteProtocolError(reason, "found x, want y")
+        error.stream, error.sent = stream, sent
+        self.fleet.reject(node, error.camera, error)
+
+    def stream(self, stream_id: str = "pi/front") -> Stream:
+        """The stream with this id, which must be there."""
+        stream = self.fleet.find(stream_id)
+        assert stream is not None
+        return stream
+
+
+@pytest.fixture
+def feed() -> Feed:
+    return Feed()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"

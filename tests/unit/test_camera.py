@@ -1,0 +1,428 @@
+"""A camera's threads between its source and its outlet: overlap, newest wins, and never a hang."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import pytest
+import structlog
+
+from camfleet.backoff import Backoff
+from camfleet.codec import encode_jpeg
+from camfleet.frame import FrameHeader
+from camfleet.node_link import NodeLink
+from camfleet.outbox import Outbox, Outlet
+from camfleet.wire import Credit, Welcome, decode, encode
+from camfleet_node import camera as camera_module
+from camfleet_node.camera import Camera, close_all
+from camfleet_node.settings import SyntheticCamera
+from camfleet_node.sources import Picture, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from camfleet_node.sources import Source
+
+    Start = Callable[..., Camera]
+
+T = TypeVar("T")
+DEADLINE_S = 5.0
+STREAM = "front/main"
+SETTINGS = SyntheticCamera.model_validate({"source": "synthetic"})
+
+
+def picture(level: int = 100, shape: tuple[int, ...] = (12, 16, 3)) -> Picture:
+    return Picture(np.full(shape, level, np.uint8), time.time_ns(), 1000)
+
+
+def until(claim: Callable[[], T]) -> T:
+    """Ask until the answer is neither false nor empty, and return it."""
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not (answer := claim()):
+        assert time.monotonic() < deadline_s, "it never became true"
+        time.sleep(0.002)  # of a poll: nothing depends on how long it is
+    return answer
+
+
+class FakeSource:
+    """Gives what the test puts into it: pictures, errors to raise, None for its end."""
+
+    def __init__(self, *items: Picture | Exception | None) -> None:
+        self.items: queue.Queue[Picture | Exception | None] = queue.Queue()
+        self.is_closed = False
+        for item in items:
+            self.items.put(item)
+
+    def read(self) -> Picture | None:
+        item = self.items.get(timeout=60)
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    def close(self) -> None:
+        self.is_closed = True
+        self.items.put(None)
+
+
+class HangingSource(FakeSource):
+    """Hangs in its driver, in `read` and in `close`, until the test is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = threading.Event()
+
+    def read(self) -> Picture | None:
+        self.released.wait()
+        return None
+
+    def close(self) -> None:
+        self.released.wait()
+
+
+class Hub:
+    """The outbox of a node, and a hub that grants credits to it by hand."""
+
+    def __init__(self) -> None:
+        link = NodeLink("pi", 1, Backoff(1, 1, lambda: 0.5))
+        self.outbox = Outbox(link, lambda: None)
+        self.outlet: Outlet = self.outbox.declare(STREAM)
+        self._limit = 0
+        self._say(encode(Welcome(2, 1000, ((STREAM, 0),))))
+
+    def grant(self, frames: int) -> None:
+        """Let so many more frames through."""
+        self._limit += frames
+        self._say(encode(Credit(((STREAM, self._limit),))))
+
+    def take(self) -> list[FrameHeader]:
+        """The headers of the frames that may go out now."""
+        headers = [decode(h) for h, _ in self.outbox.take(time.time_ns(), time.monotonic_ns())]
+        return [header for header in headers if isinstance(header, FrameHeader)]
+
+    def await_frame(self) -> FrameHeader:
+        [frame] = until(self.take)
+        return frame
+
+    def counts(self) -> tuple[int, int, dict[str, int]]:
+        """How many were captured, sent, and dropped by reason."""
+        [counters] = self.outbox.counters()
+        return counters.captured, counters.sent, counters.dropped
+
+    def _say(self, header: bytes) -> None:
+        assert self.outbox.receive([header], time.time_ns(), time.monotonic_ns()) == 0
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    made = Hub()
+    yield made
+    made.outbox.close()
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The gray level of each picture that was encoded."""
+    levels: list[int] = []
+
+    def counting(image: Any, quality: int) -> bytes:  # noqa: ANN401 - a picture
+        levels.append(int(image.flat[0]))
+        return encode_jpeg(image, quality)
+
+    monkeypatch.setattr(camera_module, "encode_jpeg", counting)
+    return levels
+
+
+@pytest.fixture
+def events() -> Iterator[list[Any]]:
+    """What was logged."""
+    with structlog.testing.capture_logs() as captured:
+        yield captured
+
+
+class Opened:
+    """Stands in for `open_source`: gives the next source of a list, and waits no time at all."""
+
+    def __init__(self) -> None:
+        self.sources: list[Source | SourceError] = []
+        self.count = 0
+
+    def __call__(self, _name: str, _settings: object) -> Source:
+        self.count += 1
+        source = self.sources.pop(0) if self.sources else HangingSource()
+        if isinstance(source, SourceError):
+            raise source
+        return source
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
+    fake = Opened()
+    monkeypatch.setattr(camera_module, "open_source", fake)
+    monkeypatch.setattr(camera_module, "_FIRST_RETRY_S", 0.001)
+    monkeypatch.setattr(camera_module, "_MOST_RETRY_S", 0.01)
+    return fake
+
+
+@pytest.fixture
+def start(hub: Hub) -> Iterator[Start]:
+    """Start a camera that is closed with the test."""
+    cameras: list[Camera] = []
+
+    def started(source: Source | None = None) -> Camera:
+        cameras.append(Camera("front", SETTINGS, hub.outlet, source))
+        return cameras[-1]
+
+    yield started
+    close_all(cameras)
+
+
+# capture and encode
+
+
+def test_a_picture_is_sent_with_its_shape_and_times(hub: Hub, start: Start) -> None:
+    hub.grant(1)
+    taken = picture()
+    start(FakeSource(taken))
+    frame = hub.await_frame()
+    assert (frame.codec, frame.shape, frame.sequence, frame.sent) == ("jpeg", (12, 16, 3), 0, 0)
+    assert frame.captured_ns == taken.captured_ns
+    assert frame.stages.capture_ns == 1000
+    assert frame.stages.encode_ns > 0
+
+
+def test_nothing_is_encoded_without_a_credit(hub: Hub, start: Start, encoded: list[int]) -> None:
+    start(FakeSource(*(picture(level) for level in range(50))))
+    until(lambda: hub.counts()[0] == 50)
+    assert encoded == []
+
+
+def test_pictures_without_a_credit_are_dropped_for_newer_ones(hub: Hub, start: Start) -> None:
+    start(FakeSource(*(picture() for _ in range(50))))
+    until(lambda: hub.counts() == (50, 0, {"newer": 49}))
+
+
+def test_the_credit_goes_to_the_newest_picture(hub: Hub, start: Start, encoded: list[int]) -> None:
+    start(FakeSource(*(picture(level) for level in range(50))))
+    until(lambda: hub.counts()[0] == 50)
+    hub.grant(1)
+    assert hub.await_frame().sequence == 49
+    assert encoded == [49]
+
+
+def test_a_credit_that_came_before_the_picture_is_spent_at_once(hub: Hub, start: Start) -> None:
+    hub.grant(3)
+    source = FakeSource()
+    start(source)
+    for sequence in range(3):
+        source.items.put(picture())
+        assert hub.await_frame().sequence == sequence
+    assert hub.counts() == (3, 3, {})
+
+
+def test_a_slow_encoder_does_not_hold_up_the_capture(
+    hub: Hub, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_encoding, may_go_on = threading.Event(), threading.Event()
+
+    def slow(_image: object, _quality: int) -> bytes:
+        is_encoding.set()
+        may_go_on.wait(DEADLINE_S)
+        return b"jpeg"
+
+    monkeypatch.setattr(camera_module, "encode_jpeg", slow)
+    hub.grant(1)
+    source = FakeSource(picture())
+    start(source)
+    assert is_encoding.wait(DEADLINE_S)
+    for _ in range(20):
+        source.items.put(picture())
+    until(lambda: hub.counts()[0] == 21)
+    may_go_on.set()
+    assert hub.await_frame().sequence == 0
+
+
+def test_every_captured_picture_is_sent_dropped_or_in_the_mailbox(hub: Hub, start: Start) -> None:
+    source = FakeSource()
+    start(source)
+    hub.grant(40)
+    for _ in range(200):
+        source.items.put(picture())
+
+    def is_captured() -> bool:
+        hub.take()
+        return hub.counts()[0] == 200
+
+    until(is_captured)
+    captured, sent, dropped = hub.counts()
+    assert captured - 2 <= sent + dropped.get("newer", 0) <= captured
+
+
+def test_a_picture_that_no_jpeg_can_hold_is_counted_and_the_next_one_sent(
+    hub: Hub, start: Start, events: list[Any]
+) -> None:
+    hub.grant(1)
+    source = FakeSource(picture(shape=(1, 65_501)))
+    start(source)
+    until(lambda: hub.counts()[2] == {"not_encoded": 1})
+    source.items.put(picture())
+    assert hub.await_frame().sequence == 1
+    assert [event["event"] for event in events] == ["cannot encode"]
+
+
+def test_pictures_that_cannot_be_encoded_are_told_once(
+    hub: Hub, start: Start, events: list[Any]
+) -> None:
+    hub.grant(1)
+    source = FakeSource()
+    start(source)
+    for count in range(1, 6):
+        source.items.put(picture(shape=(1, 65_501)))
+        until(lambda: hub.counts()[2].get("not_encoded") == count)  # noqa: B023 - used at once
+    assert len(events) == 1
+
+
+# sources that fail
+
+
+def test_a_source_that_fails_is_closed_and_opened_again(
+    hub: Hub, start: Start, opened: Opened
+) -> None:
+    broken, fine = FakeSource(picture(), SourceError("unplugged")), FakeSource(picture())
+    opened.sources = [fine]
+    start(broken)
+    until(lambda: hub.counts()[0] == 2)
+    assert broken.is_closed
+
+
+def test_an_unforeseen_error_of_a_source_is_survived_and_logged(
+    hub: Hub, start: Start, opened: Opened, events: list[Any]
+) -> None:
+    broken = FakeSource(ZeroDivisionError("in a driver"))
+    opened.sources = [FakeSource(picture())]
+    start(broken)
+    until(lambda: hub.counts()[0] == 1)
+    assert broken.is_closed
+    assert [event["event"] for event in events] == ["source broke", "camera failed"]
+
+
+def test_a_source_that_cannot_be_opened_is_tried_again(
+    hub: Hub, start: Start, opened: Opened
+) -> None:
+    opened.sources = [SourceError("no device"), SourceError("no device"), FakeSource(picture())]
+    start()
+    until(lambda: hub.counts()[0] == 1)
+    assert opened.count == 3
+
+
+def test_a_source_that_ends_is_opened_again_after_a_pause(
+    hub: Hub, start: Start, opened: Opened, events: list[Any]
+) -> None:
+    opened.sources = [FakeSource(None), FakeSource(picture())]
+    start(FakeSource(None))
+    until(lambda: hub.counts()[0] == 1)
+    assert [event["problem"] for event in events] == ["its pictures have ended"] * 2
+
+
+def test_pauses_between_tries_become_longer(
+    start: Start,
+    opened: Opened,
+    events: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(camera_module, "_MOST_RETRY_S", 10.0)
+    monkeypatch.setattr(camera_module, "_FIRST_RETRY_S", 0.02)
+    opened.sources = [SourceError("no device") for _ in range(4)]
+    start()
+    until(lambda: len(events) == 4)
+    ceilings_s = [0.02, 0.04, 0.08, 0.16]
+    for event, ceiling_s in zip(events, ceilings_s, strict=True):
+        assert ceiling_s / 2 - 0.05 <= event["retry_s"] <= ceiling_s + 0.05
+
+
+def test_the_sequence_goes_on_over_a_reopened_source(
+    hub: Hub, start: Start, opened: Opened
+) -> None:
+    hub.grant(2)
+    broken = FakeSource(picture())
+    opened.sources = [FakeSource(picture())]
+    start(broken)
+    assert hub.await_frame().sequence == 0
+    broken.items.put(SourceError("unplugged"))
+    assert hub.await_frame().sequence == 1
+
+
+# closing
+
+
+def is_quick(close: Callable[[], None]) -> bool:
+    begun_s = time.monotonic()
+    close()
+    return time.monotonic() - begun_s < 1.0
+
+
+def test_closing_closes_the_source_and_ends_both_threads(start: Start) -> None:
+    before = threading.active_count()
+    source = FakeSource(picture())
+    camera = start(source)
+    assert is_quick(camera.close)
+    assert source.is_closed
+    until(lambda: threading.active_count() == before)
+
+
+def test_closing_twice_is_fine(start: Start) -> None:
+    camera = start(FakeSource())
+    camera.close()
+    camera.close()
+
+
+def test_a_source_that_hangs_does_not_hold_up_the_closing(start: Start) -> None:
+    source = HangingSource()
+    assert is_quick(start(source).close)
+    source.released.set()
+
+
+def test_many_sources_that_hang_do_not_hold_up_the_closing_either(
+    start: Start,
+) -> None:
+    sources = [HangingSource() for _ in range(8)]
+    cameras = [start(source) for source in sources]
+    assert is_quick(lambda: close_all(cameras))
+    for source in sources:
+        source.released.set()
+
+
+def test_many_cameras_that_wait_for_a_credit_close_together(start: Start) -> None:
+    cameras = [start(FakeSource(picture())) for _ in range(16)]
+    assert is_quick(lambda: close_all(cameras))
+
+
+def test_a_camera_that_pauses_after_a_failure_closes_at_once(
+    start: Start, events: list[Any]
+) -> None:
+    camera = start(FakeSource(SourceError("unplugged")))
+    until(lambda: events)
+    assert is_quick(camera.close)
+
+
+def test_a_source_that_opens_only_after_the_closing_is_closed(
+    start: Start, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = FakeSource(picture())
+    is_opening, may_open = threading.Event(), threading.Event()
+
+    def open_late(_name: str, _settings: object) -> Source:
+        is_opening.set()
+        may_open.wait(DEADLINE_S)
+        return late
+
+    assert opened.count == 0
+    monkeypatch.setattr(camera_module, "open_source", open_late)
+    camera = start()
+    assert is_opening.wait(DEADLINE_S)
+    camera.close()
+    may_open.set()
+    until(lambda: late.is_closed)

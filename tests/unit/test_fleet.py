@@ -1,0 +1,226 @@
+"""The hub's picture of all nodes: who is there, what is newest, and what was counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from camfleet.errors import Reason, RemoteProtocolError
+from camfleet.liveness import Liveness
+from camfleet.wire import Counters
+from camfleet_hub.fleet import IMAGEZMQ_NODE, Fleet
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Feed
+
+
+def states(feed: Feed, stream_id: str, *silences_s: float) -> list[str]:
+    """The camera's liveness after each of these further seconds of silence."""
+    found = []
+    for silence_s in silences_s:
+        feed.clock.advance(silence_s)
+        found.append(feed.stream(stream_id).liveness(feed.clock.monotonic_ns()).value)
+    return found
+
+
+# nodes and streams
+
+
+def test_an_empty_fleet_has_nobody(feed: Feed) -> None:
+    assert feed.fleet.nodes() == []
+    assert feed.fleet.streams() == []
+    assert feed.fleet.find("pi/front") is None
+
+
+def test_a_hello_makes_a_node_and_its_cameras(feed: Feed) -> None:
+    feed.hello("pi", "front/main", "back/main")
+    assert [node.name for node in feed.fleet.nodes()] == ["pi"]
+    assert [stream.id for stream in feed.fleet.streams()] == ["pi/back", "pi/front"]
+
+
+def test_the_main_profile_is_not_in_a_streams_id_and_others_are(feed: Feed) -> None:
+    feed.hello("pi", "front/main", "front/preview")
+    assert [stream.id for stream in feed.fleet.streams()] == ["pi/front", "pi/front/preview"]
+
+
+def test_the_newest_frame_is_kept(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.send()
+    newest = feed.send()
+    assert feed.stream().newest is newest
+    assert feed.stream().stats.received == 2
+
+
+def test_whoever_looks_is_told_of_each_frame_when_it_can_be_seen(feed: Feed) -> None:
+    seen: list[tuple[str, object]] = []
+    feed.fleet.on_frame = lambda stream: seen.append((stream.id, stream.newest))
+    frame = feed.send()
+    assert seen == [("pi/front", frame)]
+
+
+def test_a_second_hello_makes_no_second_node(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    frame = feed.send()
+    feed.hello("pi", "front/main", session=8)
+    assert len(feed.fleet.nodes()) == 1
+    assert feed.stream().newest is frame
+
+
+def test_a_camera_without_a_picture_has_no_silence(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    assert feed.stream().silence_s(feed.clock.monotonic_ns()) is None
+
+
+def test_the_rate_is_read_out_of_the_counter(feed: Feed) -> None:
+    for second in range(4):
+        feed.fleet.sample()
+        if second < 3:
+            for _ in range(25):
+                feed.send()
+            feed.clock.advance(1)
+    assert feed.stream().fps == pytest.approx(25)
+
+
+# liveness
+
+
+def test_an_imagezmq_camera_is_judged_by_its_frames(feed: Feed) -> None:
+    feed.send("rpi1/main", node=IMAGEZMQ_NODE)
+    found = states(feed, "imagezmq/rpi1", 0, 2.9, 0.2, 6.8, 0.2)
+    assert found == ["online", "online", "stale", "stale", "offline"]
+
+
+def test_a_camera_that_hangs_on_a_living_node_is_stale_and_never_offline(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.send()
+    found = []
+    for _ in range(20):
+        feed.heartbeat("pi")
+        found += states(feed, "pi/front", 1)
+    assert found == ["online"] * 2 + ["stale"] * 18
+
+
+def test_a_camera_without_a_picture_yet_is_stale(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    assert states(feed, "pi/front", 0) == ["stale"]
+
+
+def test_a_camera_is_offline_with_its_node(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.send()
+    assert states(feed, "pi/front", 5, 6) == ["stale", "offline"]
+
+
+def test_a_node_that_says_goodbye_is_offline_at_once(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.send()
+    feed.goodbye("pi")
+    assert states(feed, "pi/front", 0) == ["offline"]
+    assert feed.fleet.nodes()[0].liveness(feed.clock.monotonic_ns()) is Liveness.OFFLINE
+
+
+def test_a_node_that_comes_back_is_online_again(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.goodbye("pi")
+    feed.clock.advance(60)
+    feed.hello("pi", "front/main", session=8)
+    feed.send()
+    assert states(feed, "pi/front", 0) == ["online"]
+
+
+def test_a_node_that_leaves_without_cameras_is_forgotten(feed: Feed) -> None:
+    for number in range(100):
+        feed.hello(f"passer-by {number}")
+        feed.goodbye(f"passer-by {number}")
+    assert feed.fleet.nodes() == []
+
+
+def test_a_camera_of_a_node_that_left_is_remembered(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    frame = feed.send()
+    feed.goodbye("pi")
+    assert feed.stream().newest is frame
+
+
+# too many
+
+
+def few(feed: Feed, max_cameras: int) -> Feed:
+    feed.fleet = Fleet(max_cameras, feed.clock.monotonic_ns)
+    return feed
+
+
+def test_a_frame_of_one_camera_too_many_is_refused(feed: Feed) -> None:
+    few(feed, 1).send("front/main")
+    with pytest.raises(RemoteProtocolError) as caught:
+        feed.fleet.accept(feed.frame("back/main"))
+    assert caught.value.reason is Reason.TOO_MANY
+
+
+def test_a_frame_too_many_from_a_node_is_counted_and_not_raised(feed: Feed) -> None:
+    few(feed, 1).send("front/main")
+    feed.send("back/main")
+    assert feed.fleet.rejected == {("pi", "", Reason.TOO_MANY): 1}
+
+
+def test_the_cameras_that_are_there_go_on_when_there_are_too_many(feed: Feed) -> None:
+    few(feed, 1).send("front/main")
+    feed.send("back/main")
+    feed.send("front/main")
+    assert feed.stream().stats.received == 2
+
+
+def test_of_a_hello_with_too_many_cameras_as_many_as_fit_are_taken(feed: Feed) -> None:
+    few(feed, 2).hello("pi", "a/main", "b/main", "c/main", "d/main")
+    assert [stream.id for stream in feed.fleet.streams()] == ["pi/a", "pi/b"]
+    assert feed.fleet.rejected[("pi", "", Reason.TOO_MANY)] == 2
+
+
+def test_a_heartbeat_about_a_camera_that_was_not_taken_means_nothing(feed: Feed) -> None:
+    few(feed, 1).hello("pi", "a/main", "b/main")
+    feed.heartbeat("pi", Counters("a/main", 9, 0, {}), Counters("b/main", 9, 0, {}))
+    assert feed.stream("pi/a").stats.captured == 9
+
+
+# what is rejected
+
+
+def test_what_a_known_camera_sent_is_counted_under_its_name(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.reject("pi", Reason.NOT_JPEG, "front/main", sent=0)
+    assert feed.fleet.rejected == {("pi", "front", Reason.NOT_JPEG): 1}
+
+
+def test_the_name_of_an_unknown_camera_is_not_counted_under(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    for number in range(3):
+        feed.reject("pi", Reason.STREAM, f"made up {number}/main")
+    assert feed.fleet.rejected == {("pi", "", Reason.STREAM): 3}
+
+
+def test_what_a_stranger_sent_is_counted_under_no_name(feed: Feed) -> None:
+    feed.reject("", Reason.MAGIC)
+    assert feed.fleet.rejected == {("", "", Reason.MAGIC): 1}
+
+
+def test_a_rejected_frame_is_not_lost_as_well(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.send(sent=0)
+    feed.reject("pi", Reason.NOT_JPEG, "front/main", sent=1)
+    feed.send(sent=2)
+    assert feed.stream().stats.lost == 0
+
+
+def test_a_gap_is_lost(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.send(sent=0)
+    feed.send(sent=4)
+    assert feed.stream().stats.lost == 3
+
+
+def test_a_rejection_in_another_profile_is_accounted_there(feed: Feed) -> None:
+    feed.hello("pi", "front/preview")
+    feed.reject("pi", Reason.NOT_JPEG, "front/preview", sent=0)
+    feed.send("front/preview", sent=1)
+    assert feed.stream("pi/front/preview").stats.lost == 0

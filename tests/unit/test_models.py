@@ -1,0 +1,89 @@
+"""What the API says of nodes and cameras."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from fastapi.encoders import jsonable_encoder
+
+from camfleet.wire import Counters
+from camfleet_hub.fleet import IMAGEZMQ_NODE
+from camfleet_hub.web import models
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Feed
+
+
+def camera(feed: Feed, stream_id: str = "pi/front") -> models.Camera:
+    return models.camera(feed.stream(stream_id), feed.clock.monotonic_ns())
+
+
+def test_a_camera_without_a_picture_says_that_it_knows_nothing(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    assert camera(feed).model_dump() == {
+        "id": "pi/front",
+        "node": "pi",
+        "camera": "front",
+        "state": "stale",
+        "fps": 0.0,
+        "latency_ms": None,
+        "uncertainty_ms": None,
+        "age_ms": None,
+        "width": None,
+        "height": None,
+    }
+
+
+def test_width_and_height_are_the_newest_frames(feed: Feed) -> None:
+    feed.send()
+    assert (camera(feed).width, camera(feed).height) == (8, 6)
+
+
+def test_latency_comes_with_its_uncertainty(feed: Feed) -> None:
+    feed.send(latency_ms=12.344)
+    assert (camera(feed).latency_ms, camera(feed).uncertainty_ms) == (12.34, 1.0)
+
+
+def test_an_unknown_latency_has_no_uncertainty(feed: Feed) -> None:
+    feed.send()
+    assert (camera(feed).latency_ms, camera(feed).uncertainty_ms) == (None, None)
+
+
+def test_age_is_since_the_newest_frame_arrived(feed: Feed) -> None:
+    feed.send()
+    feed.clock.advance(1.2346)
+    assert camera(feed).age_ms == 1235
+
+
+def test_nodes_and_their_cameras_are_in_order(feed: Feed) -> None:
+    feed.send("rpi1/main", node=IMAGEZMQ_NODE)
+    feed.hello("b", "2/main", "1/main")
+    feed.hello("a")
+    nodes = models.nodes(feed.fleet)
+    assert [node.name for node in nodes] == ["a", "b", "imagezmq"]
+    assert [one.camera for one in nodes[1].cameras] == ["1", "2"]
+
+
+def test_a_node_tells_its_software_and_an_imagezmq_sender_cannot(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.send("rpi1/main", node=IMAGEZMQ_NODE)
+    software = {node.name: node.software for node in models.nodes(feed.fleet)}
+    assert software == {"imagezmq": "", "pi": "camfleet-node 0.1.0"}
+
+
+def test_counters_are_told_per_camera(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.heartbeat("pi", Counters("front/main", 9, 0, {"newer": 4}))
+    frame = feed.send(sent=2, label="gate open")
+    [counts] = models.nodes(feed.fleet)[0].cameras
+    assert counts.label == "gate open"
+    assert (counts.captured, counts.received, counts.lost) == (9, 1, 2)
+    assert counts.received_bytes == len(frame.payload)
+    assert counts.dropped == {"newer": 4}
+
+
+def test_all_of_it_can_be_written_as_json(feed: Feed) -> None:
+    feed.send("k\u00fcche \U0001f4f7/main", node="\u5ead", label='"\n\x00', latency_ms=1e9)
+    told = json.loads(json.dumps(jsonable_encoder(models.nodes(feed.fleet))))
+    assert told[0]["cameras"][0]["label"] == '"\n\x00'

@@ -1,0 +1,118 @@
+"""JPEGs for viewers: passed on as they came, or encoded once for all."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import simplejpeg
+
+from camfleet.frame import PLAIN_DTYPES, Frame, FrameHeader
+from camfleet_hub.web.pictures import Pictures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from tests.unit.conftest import Feed
+
+    from camfleet_hub.fleet import Stream
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def pictures() -> Iterator[Pictures]:
+    made = Pictures(quality=80)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def stream(feed: Feed) -> Stream:
+    feed.send()
+    return feed.stream()
+
+
+def raw(image: NDArray[np.generic]) -> Frame:
+    header = FrameHeader(
+        stream="front/main",
+        session=0,
+        sequence=0,
+        sent=0,
+        captured_ns=0,
+        codec="raw",
+        shape=image.shape,
+        dtype=str(image.dtype),
+    )
+    return Frame("pi", header, image.tobytes(), 1)
+
+
+def gray(level: int = 200) -> Frame:
+    return raw(np.full((16, 24, 3), level, np.uint8))
+
+
+async def test_a_jpeg_is_passed_on_as_it_came(pictures: Pictures, stream: Stream) -> None:
+    frame = stream.newest
+    assert frame is not None
+    assert await pictures.jpeg(stream, frame) is frame.payload
+
+
+async def test_a_raw_picture_is_encoded(pictures: Pictures, stream: Stream) -> None:
+    jpeg = await pictures.jpeg(stream, gray(200))
+    assert jpeg is not None
+    image = simplejpeg.decode_jpeg(jpeg, colorspace="BGR")
+    assert image.shape == (16, 24, 3)
+    assert abs(int(image.mean()) - 200) < 3
+
+
+async def test_viewers_of_one_picture_share_one_encoding(
+    pictures: Pictures, stream: Stream
+) -> None:
+    frame = gray()
+    jpegs = await asyncio.gather(*(pictures.jpeg(stream, frame) for _ in range(8)))
+    assert all(jpeg is jpegs[0] for jpeg in jpegs)
+
+
+async def test_a_newer_picture_is_encoded_anew(pictures: Pictures, stream: Stream) -> None:
+    assert await pictures.jpeg(stream, gray(10)) != await pictures.jpeg(stream, gray(250))
+
+
+async def test_a_viewer_that_goes_away_takes_nobodys_picture_along(
+    pictures: Pictures, stream: Stream
+) -> None:
+    frame = gray()
+    leaves = asyncio.create_task(_jpeg(pictures, stream, frame))
+    stays = asyncio.create_task(_jpeg(pictures, stream, frame))
+    await asyncio.sleep(0)
+    leaves.cancel()
+    assert await stays is not None
+
+
+async def _jpeg(pictures: Pictures, stream: Stream, frame: Frame) -> object:
+    return await pictures.jpeg(stream, frame)
+
+
+@pytest.mark.parametrize("dtype", sorted(PLAIN_DTYPES))
+async def test_every_plain_dtype_can_be_shown(
+    pictures: Pictures, stream: Stream, dtype: str
+) -> None:
+    assert await pictures.jpeg(stream, raw(np.ones((4, 5), dtype))) is not None
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 4, 1), (3, 4, 2), (3, 4, 4), (3, 4, 9), (2, 65_500)])
+async def test_every_shape_of_picture_can_be_shown(
+    pictures: Pictures, stream: Stream, shape: tuple[int, ...]
+) -> None:
+    assert await pictures.jpeg(stream, raw(np.zeros(shape, np.uint8))) is not None
+
+
+async def test_what_no_jpeg_can_hold_is_not_shown(pictures: Pictures, stream: Stream) -> None:
+    assert await pictures.jpeg(stream, raw(np.zeros((1, 65_501), np.uint8))) is None
+
+
+async def test_numbers_that_are_none_can_be_shown(pictures: Pictures, stream: Stream) -> None:
+    image = np.array([[np.nan, np.inf], [-np.inf, 1e300]])
+    assert await pictures.jpeg(stream, raw(image)) is not None

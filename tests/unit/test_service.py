@@ -1,0 +1,301 @@
+"""A wrong setting ends the program, naming its variable, what was found and what was wanted."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from camfleet.service import configure_logs, load_settings, refuse
+from camfleet_hub.settings import HubSettings
+from camfleet_node.settings import NodeSettings
+from camfleet_node.sources import FileSource, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pydantic_settings import BaseSettings
+
+    Load = Callable[..., str]
+    Events = Callable[[], list[dict[str, Any]]]
+
+HUB = "CAMFLEET_HUB_"
+NODE = "CAMFLEET_NODE_"
+FRONT = f"{NODE}CAMERAS__front__"
+SECRET = "rtsp://admin:hunter2@10.0.0.9/live?token=hunter3"  # noqa: S105 - the one to look for
+SYNTHETIC = {f"{FRONT}SOURCE": "synthetic"}
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for model in (HubSettings, NodeSettings):
+        prefix = str(model.model_config.get("env_prefix"))
+        for field in model.model_fields:
+            monkeypatch.delenv(prefix + field.upper(), raising=False)
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Load:
+    """Load settings that are wrong; return what was said on stderr."""
+
+    def load(model: type[BaseSettings], variables: dict[str, str]) -> str:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as caught:
+            load_settings(model)
+        assert caught.value.code == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        return said.err
+
+    return load
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], NodeSettings]:
+    def load(variables: dict[str, str]) -> NodeSettings:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return load_settings(NodeSettings)
+
+    return load
+
+
+# settings that are right
+
+
+def test_a_hub_needs_no_settings() -> None:
+    assert load_settings(HubSettings).web_port == 8080
+
+
+def test_a_camera_is_a_group_of_variables(
+    loaded: Callable[[dict[str, str]], NodeSettings],
+) -> None:
+    settings = loaded({**SYNTHETIC, f"{FRONT}FPS": "12.5"})
+    assert settings.cameras["front"].model_dump()["fps"] == 12.5
+
+
+def test_all_cameras_may_be_json(loaded: Callable[[dict[str, str]], NodeSettings]) -> None:
+    cameras = {"Front Door": {"source": "file", "path": "/media/a.mp4"}}
+    assert list(loaded({f"{NODE}CAMERAS": json.dumps(cameras)}).cameras) == ["Front Door"]
+
+
+def test_what_is_logged_of_a_camera_has_no_credentials(
+    loaded: Callable[[dict[str, str]], NodeSettings],
+) -> None:
+    settings = loaded({f"{FRONT}SOURCE": "opencv", f"{FRONT}DEVICE": SECRET})
+    logged = json.dumps(settings.model_dump(mode="json"))
+    assert "hunter" not in logged
+    assert "rtsp://10.0.0.9/live" in logged
+
+
+def test_the_camera_itself_gets_its_credentials(
+    loaded: Callable[[dict[str, str]], NodeSettings],
+) -> None:
+    settings = loaded({f"{FRONT}SOURCE": "opencv", f"{FRONT}DEVICE": SECRET})
+    assert settings.cameras["front"].model_dump()["device"] == SECRET
+
+
+# settings that are wrong
+
+WRONG: dict[str, tuple[type[BaseSettings], dict[str, str], list[str]]] = {
+    "a port too high": (
+        HubSettings,
+        {f"{HUB}WEB_PORT": "65536"},
+        [f"{HUB}WEB_PORT:", "'65536'", "less than or equal to 65535"],
+    ),
+    "port zero": (HubSettings, {f"{HUB}WEB_PORT": "0"}, [f"{HUB}WEB_PORT:", "'0'", "equal to 1"]),
+    "no number": (
+        HubSettings,
+        {f"{HUB}QUALITY": "best"},
+        [f"{HUB}QUALITY:", "'best'", "valid integer"],
+    ),
+    "an empty number": (HubSettings, {f"{HUB}WINDOW": ""}, [f"{HUB}WINDOW:", "''", "integer"]),
+    "a host's name to bind": (
+        HubSettings,
+        {f"{HUB}BIND": "localhost"},
+        [f"{HUB}BIND:", "'localhost'", "IPv4 or IPv6 address"],
+    ),
+    "an unknown level": (
+        HubSettings,
+        {f"{HUB}LOG_LEVEL": "info"},
+        [f"{HUB}LOG_LEVEL:", "'info'", "'INFO'"],
+    ),
+    "too long a name": (HubSettings, {f"{HUB}NAME": "x" * 65}, [f"{HUB}NAME:", "at most 64"]),
+    "no camera": (NodeSettings, {}, [f"{NODE}CAMERAS:", "found nothing"]),
+    "cameras that are no JSON": (
+        NodeSettings,
+        {f"{NODE}CAMERAS": "front"},
+        [f"{NODE}CAMERAS:", "found 5 characters", "want JSON"],
+    ),
+    "cameras that are a number": (
+        NodeSettings,
+        {f"{NODE}CAMERAS": "5"},
+        [f"{NODE}CAMERAS:", "found 5", "dictionary"],
+    ),
+    "no cameras in the JSON": (NodeSettings, {f"{NODE}CAMERAS": "{}"}, [f"{NODE}CAMERAS:", "1"]),
+    "an unknown source": (
+        NodeSettings,
+        {f"{FRONT}SOURCE": "webcam"},
+        [f"{FRONT}SOURCE:", "'webcam'", "'synthetic', 'file', 'opencv'"],
+    ),
+    "no source": (NodeSettings, {f"{FRONT}WIDTH": "640"}, [f"{FRONT}SOURCE:", "found nothing"]),
+    "a file without a path": (
+        NodeSettings,
+        {f"{FRONT}SOURCE": "file"},
+        [f"{FRONT}PATH:", "found nothing"],
+    ),
+    "too narrow a picture": (
+        NodeSettings,
+        {**SYNTHETIC, f"{FRONT}WIDTH": "3"},
+        [f"{FRONT}WIDTH:", "'3'", "greater than or equal to 160"],
+    ),
+    "no rate": (NodeSettings, {**SYNTHETIC, f"{FRONT}FPS": "nan"}, [f"{FRONT}FPS:", "nan"]),
+    "a camera's name with a path": (
+        NodeSettings,
+        {f"{NODE}CAMERAS": '{"../etc": {"source": "synthetic"}}'},
+        [f"{NODE}CAMERAS__../etc:", "no slashes"],
+    ),
+    "a node's name with a path": (
+        NodeSettings,
+        {**SYNTHETIC, f"{NODE}NAME": "a/b"},
+        [f"{NODE}NAME:", "'a/b'", "no slashes"],
+    ),
+    "a node's name with a line break": (
+        NodeSettings,
+        {**SYNTHETIC, f"{NODE}NAME": "a\nb"},
+        [f"{NODE}NAME:", r"'a\nb'", "printable"],
+    ),
+    "names too long together": (
+        NodeSettings,
+        {
+            f"{NODE}CAMERAS": json.dumps(
+                {f"{n}" + 100 * "x": {"source": "synthetic"} for n in range(9)}
+            )
+        },
+        [f"{NODE}CAMERAS:", "9 streams", "want at most 16 with 640"],
+    ),
+    "too many cameras": (
+        NodeSettings,
+        {f"{NODE}CAMERAS": json.dumps({str(n): {"source": "synthetic"} for n in range(17)})},
+        [f"{NODE}CAMERAS:", "at most 16"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("model", "variables", "says"), WRONG.values(), ids=WRONG)
+def test_a_wrong_setting_is_named_with_what_was_found_and_wanted(
+    refused: Load, model: type[BaseSettings], variables: dict[str, str], says: list[str]
+) -> None:
+    line, end = refused(model, variables).split("\n")
+    assert line.startswith("setting ")
+    assert [part for part in says if part not in line] == []
+    assert end == ""
+
+
+def test_all_wrong_settings_are_told_at_once(refused: Load) -> None:
+    said = refused(HubSettings, {f"{HUB}WEB_PORT": "x", f"{HUB}QUALITY": "0"})
+    assert [line.split(":")[0] for line in said.splitlines()] == [
+        f"setting {HUB}WEB_PORT",
+        f"setting {HUB}QUALITY",
+    ]
+
+
+@pytest.mark.parametrize("other", [{}, {f"{FRONT}SOURCE": "webcam"}, {f"{FRONT}SOURCE": "file"}])
+def test_a_password_beside_a_wrong_setting_is_not_shown(
+    refused: Load, other: dict[str, str]
+) -> None:
+    assert "hunter" not in refused(NodeSettings, {f"{FRONT}DEVICE": SECRET, **other})
+
+
+def test_a_password_in_too_many_cameras_is_not_shown(refused: Load) -> None:
+    camera = {"source": "opencv", "device": SECRET}
+    cameras = json.dumps({f"{n}" + 100 * "x": camera for n in range(9)})
+    assert "hunter" not in refused(NodeSettings, {f"{NODE}CAMERAS": cameras})
+
+
+def test_a_password_in_broken_json_is_not_shown(refused: Load) -> None:
+    cameras = f'{{"front": {{"source": "opencv", "device": "{SECRET}"}}'
+    assert "hunter" not in refused(NodeSettings, {f"{NODE}CAMERAS": cameras})
+
+
+def test_an_endless_value_is_cut_short(refused: Load) -> None:
+    assert len(refused(HubSettings, {f"{HUB}WINDOW": "9" * 10_000})) < 300
+
+
+# variables that are misspelt
+
+MISSPELT = {
+    f"{HUB}WEBPORT": f"{HUB}WEB_PORT",
+    f"{HUB}WEB_PROT": f"{HUB}WEB_PORT",
+    f"{HUB}IMAGE_ZMQ_PORT": f"{HUB}IMAGEZMQ_PORT",
+    f"{HUB}LOGLEVEL": f"{HUB}LOG_LEVEL",
+    "camfleet_hub_bnid": f"{HUB}BIND",
+}
+
+
+@pytest.mark.parametrize(("wrong", "right"), MISSPELT.items())
+def test_a_misspelt_variable_names_the_right_one(refused: Load, wrong: str, right: str) -> None:
+    said = refused(HubSettings, {wrong: "1"})
+    assert said == f"setting {wrong}: there is no such setting, want {right}?\n"
+
+
+def test_a_variable_like_no_other_names_the_reference(refused: Load) -> None:
+    assert "want one of the reference" in refused(HubSettings, {f"{HUB}ZZZZZZZZZZZZZZZ": "1"})
+
+
+def test_a_misspelt_variable_of_a_camera_names_the_right_one(refused: Load) -> None:
+    said = refused(NodeSettings, {**SYNTHETIC, f"{FRONT}WIDHT": "640"})
+    assert said == f"setting {FRONT}WIDHT: there is no such setting, want {FRONT}WIDTH?\n"
+
+
+def test_another_programs_variables_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAMFLEET_NODE_WHATEVER", "1")
+    monkeypatch.setenv("CAMFLEET", "1")
+    load_settings(HubSettings)
+
+
+def test_no_problem_ends_nothing() -> None:
+    refuse([])
+
+
+# logs
+
+
+@pytest.fixture
+def events(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What was logged so far, one event a line, all of it on stdout."""
+
+    def read() -> list[dict[str, Any]]:
+        said = capsys.readouterr()
+        assert said.err == ""
+        return [json.loads(line) for line in said.out.splitlines()]
+
+    yield read
+    structlog.reset_defaults()
+
+
+def test_an_event_is_a_line_of_json_on_stdout(events: Events) -> None:
+    configure_logs()
+    structlog.get_logger().info("camera\nfailed", camera="front")
+    [event] = events()
+    assert (event["event"], event["level"], event["camera"]) == ("camera\nfailed", "info", "front")
+
+
+def test_what_is_below_the_level_is_not_logged(events: Events) -> None:
+    configure_logs("WARNING")
+    structlog.get_logger().info("hello")
+    structlog.get_logger().warning("hello")
+    assert [event["level"] for event in events()] == ["warning"]
+
+
+def test_a_traceback_stays_in_its_line(events: Events) -> None:
+    configure_logs()
+    try:
+        FileSource("/nowhere")
+    except SourceError:
+        structlog.get_logger().exception("source broke")
+    [event] = events()
+    assert "no such file" in event["exception"]
