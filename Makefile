@@ -58,7 +58,7 @@ bench: $(DEV_READY)  ## run every benchmark and rebuild the tables of docs/perfo
 	$(BIN)/python benchmarks/tables.py
 
 screenshot: $(DEV_READY)  ## take the README's picture of the wall anew
-	CAMFLEET_SCREENSHOT=$(CURDIR)/docs/wall.png $(BIN)/python -m pytest -q tests/browser -k screenshot
+	CAMFLEET_SCREENSHOT=$(CURDIR)/docs/wall.png $(BIN)/python -m pytest -q tests/browser -k photographed
 
 docs: $(DEV_READY)  ## write docs/configuration.md out of the settings models
 	$(BIN)/python docs/generate.py
