@@ -216,4 +216,4 @@ def _nothing(_message: Message) -> bool:
 
 
 TestLink = Link.TestCase
-TestLink.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestLink.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)

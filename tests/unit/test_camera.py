@@ -177,6 +177,9 @@ def start(hub: Hub) -> Iterator[Start]:
         return cameras[-1]
 
     yield started
+    for camera in cameras:
+        camera.stop()
+    hub.outbox.close()  # wakes who waits for a credit, to save the time
     close_all(cameras)
 
 
@@ -231,7 +234,7 @@ def test_a_slow_encoder_does_not_hold_up_the_capture(
     def slow(_image: object, _quality: int) -> bytes:
         is_encoding.set()
         may_go_on.wait(DEADLINE_S)
-        return b"jpeg"
+        return encode_jpeg(picture().image)
 
     monkeypatch.setattr(camera_module, "encode_jpeg", slow)
     hub.grant(1)
@@ -267,21 +270,32 @@ def test_a_picture_that_no_jpeg_can_hold_is_counted_and_the_next_one_sent(
     hub.grant(1)
     source = FakeSource(picture(shape=(1, 65_501)))
     start(source)
-    until(lambda: hub.counts()[2] == {"not_encoded": 1})
+    until(lambda: hub.counts()[2] == {"unfit": 1})
     source.items.put(picture())
     assert hub.await_frame().sequence == 1
-    assert [event["event"] for event in events] == ["cannot encode"]
+    assert [event["event"] for event in events] == ["unfit picture"]
 
 
-def test_pictures_that_cannot_be_encoded_are_told_once(
-    hub: Hub, start: Start, events: list[Any]
+def test_a_picture_that_no_frame_can_hold_is_counted_and_the_next_one_sent(
+    hub: Hub, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    jpegs = [b"larger than a frame may be", encode_jpeg(picture().image)]
+    monkeypatch.setattr(camera_module, "encode_jpeg", lambda *_: jpegs.pop(0))
+    hub.grant(1)
+    source = FakeSource(picture())
+    start(source)
+    until(lambda: hub.counts()[2] == {"unfit": 1})
+    source.items.put(picture())
+    assert hub.await_frame().sequence == 1
+
+
+def test_unfit_pictures_are_told_once(hub: Hub, start: Start, events: list[Any]) -> None:
     hub.grant(1)
     source = FakeSource()
     start(source)
     for count in range(1, 6):
         source.items.put(picture(shape=(1, 65_501)))
-        until(lambda: hub.counts()[2].get("not_encoded") == count)  # noqa: B023 - used at once
+        until(lambda: hub.counts()[2].get("unfit") == count)  # noqa: B023 - used at once
     assert len(events) == 1
 
 
@@ -409,7 +423,7 @@ def test_a_camera_that_pauses_after_a_failure_closes_at_once(
 
 
 def test_a_source_that_opens_only_after_the_closing_is_closed(
-    start: Start, opened: Opened, monkeypatch: pytest.MonkeyPatch
+    start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late = FakeSource(picture())
     is_opening, may_open = threading.Event(), threading.Event()
@@ -419,8 +433,8 @@ def test_a_source_that_opens_only_after_the_closing_is_closed(
         may_open.wait(DEADLINE_S)
         return late
 
-    assert opened.count == 0
     monkeypatch.setattr(camera_module, "open_source", open_late)
+    monkeypatch.setattr(camera_module, "_STOP_S", 0.01)
     camera = start()
     assert is_opening.wait(DEADLINE_S)
     camera.close()

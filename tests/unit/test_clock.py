@@ -59,12 +59,13 @@ def test_an_estimate_grows_less_sure_with_time() -> None:
     assert clock.offset(now_ns + S) == Offset(0, MS + 1 + 15_000)
 
 
-def test_a_stepped_clock_is_believed_after_one_exchange() -> None:
+@pytest.mark.parametrize("step_ns", [50 * MS, -50 * MS, HOUR, -HOUR])
+def test_a_stepped_clock_is_believed_after_one_exchange_even_a_slower_one(step_ns: int) -> None:
     clock = ClockFilter()
     for second in range(SAMPLES):
         exchange(clock, second * S, 0)
-    now_ns = exchange(clock, SAMPLES * S, HOUR)
-    assert clock.offset(now_ns) == Offset(HOUR, MS + 1)
+    now_ns = exchange(clock, SAMPLES * S, step_ns, 5 * MS, 5 * MS)
+    assert clock.offset(now_ns) == Offset(step_ns, 5 * MS + 1)
 
 
 def test_a_step_in_mid_exchange_leaves_nothing_to_believe() -> None:

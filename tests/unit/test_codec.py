@@ -6,7 +6,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from camfleet.codec import decode, encode_jpeg
 from camfleet.errors import Reason, RemoteProtocolError
-from camfleet.frame import PLAIN_DTYPES
+from camfleet.payload import PLAIN_DTYPES
 
 Image = NDArray[np.uint8]
 

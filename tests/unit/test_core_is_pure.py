@@ -26,6 +26,7 @@ CORE = {
     "camfleet.liveness",
     "camfleet.names",
     "camfleet.node_link",
+    "camfleet.payload",
     "camfleet.stats",
     "camfleet.timecode",
     "camfleet.wire",

@@ -136,6 +136,26 @@ def test_a_node_that_leaves_without_cameras_is_forgotten(feed: Feed) -> None:
     assert feed.fleet.nodes() == []
 
 
+def test_what_a_forgotten_node_did_wrong_is_counted_under_no_name(feed: Feed) -> None:
+    for number in range(100):
+        feed.hello(f"passer-by {number}")
+        feed.reject(f"passer-by {number}", Reason.KIND)
+        feed.goodbye(f"passer-by {number}")
+    assert feed.fleet.rejected == {("", "", Reason.KIND): 100}
+
+
+def test_a_node_with_the_name_of_the_stock_senders_does_not_mix_with_them(feed: Feed) -> None:
+    stock = feed.frame("rpi1/main", node=IMAGEZMQ_NODE, sent=0)
+    feed.fleet.accept(stock)
+    feed.hello(IMAGEZMQ_NODE, "rpi1/main")
+    feed.fleet.take(feed.frame("rpi1/main", node=IMAGEZMQ_NODE))
+    feed.heartbeat(IMAGEZMQ_NODE)
+    feed.goodbye(IMAGEZMQ_NODE)
+    assert feed.stream("imagezmq/rpi1").newest is stock
+    assert states(feed, "imagezmq/rpi1", 0) == ["online"]
+    assert feed.fleet.rejected == {("", "", Reason.NAME_TAKEN): 4}
+
+
 def test_a_camera_of_a_node_that_left_is_remembered(feed: Feed) -> None:
     feed.hello("pi", "front/main")
     frame = feed.send()

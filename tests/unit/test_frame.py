@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from camfleet.errors import RemoteProtocolError
-from camfleet.frame import Frame, FrameHeader, check_jpeg, check_payload
+from camfleet.frame import Frame, FrameHeader
+from camfleet.payload import check_jpeg, check_payload
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "wire-v1.json").read_text("utf-8"))
 PAYLOADS = VECTORS["payloads"]

@@ -8,9 +8,10 @@ import pytest
 
 from camfleet import wire
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
-from camfleet.frame import Frame, FrameHeader, Payload
+from camfleet.frame import Frame, FrameHeader
 from camfleet.hub_link import Event, HubLink, NodeJoined, NodeLeft, NodeReported
 from camfleet.names import MAX_NAMES_BYTES, MAX_STREAMS
+from camfleet.payload import Payload
 from camfleet.testing import FakeClock
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "wire-v1.json").read_text("utf-8"))
@@ -300,6 +301,13 @@ def test_a_connection_may_become_another_node_after_a_goodbye(joined: Hub) -> No
 def test_a_goodbye_ends_a_node(joined: Hub) -> None:
     assert joined.receive(wire.Bye("stopped")) == NodeLeft("pi-1", "stopped")
     assert joined.rejects(frame(0)).reason is Reason.UNKNOWN_PEER
+
+
+def test_nothing_is_owed_to_a_node_that_left(joined: Hub) -> None:
+    for sent in range(3):
+        joined.receive(frame(sent))
+    joined.receive(wire.Bye())
+    assert joined.answers() == []
 
 
 def test_a_silent_node_is_let_go(joined: Hub) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from camfleet.frame import PLAIN_DTYPES, Frame, FrameHeader
+from camfleet.frame import Frame, FrameHeader
+from camfleet.payload import PLAIN_DTYPES
 from camfleet_hub.web.pictures import Pictures
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import msgspec
 import pytest
 
 from camfleet import wire
-from camfleet.errors import LocalProtocolError, RemoteProtocolError
+from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.frame import FrameHeader, Stages
 from camfleet.names import MAX_NAMES_BYTES, MAX_STREAMS
 
@@ -100,3 +101,27 @@ def test_the_largest_frame_header_leaves_room_for_label_and_metadata() -> None:
         clock_uncertainty_ns=BIG,
     )
     assert len(wire.encode(bare)) <= wire.MAX_HEADER_BYTES - 3072
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_the_protocols_page_explains_every_reason(reason: Reason) -> None:
+    assert f"| `{reason}` | " in PAGE.partition("## What is rejected")[2]
+
+
+@pytest.mark.parametrize(("number", "kind"), wire._KINDS.items())
+def test_the_protocols_page_lists_every_field_in_its_order(
+    number: int, kind: type[wire.Message]
+) -> None:
+    assert f"| {number} | [{kind.__name__}](" in PAGE
+    section = PAGE.partition(f"### {kind.__name__}\n")[2].partition("\n#")[0]
+    listed = re.findall(r"^\| \d+ \| (\w+) \|", section, re.MULTILINE)
+    assert tuple(listed) == kind.__struct_fields__
+
+
+def test_the_protocols_pages_example_is_a_golden_message() -> None:
+    shown = re.search(r"the welcome `([0-9a-f ]+)`", PAGE)
+    assert shown is not None
+    assert shown[1].replace(" ", "") in {vector["header"] for vector in VECTORS["messages"]}

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
-from camfleet.frame import Frame, FrameHeader, Payload, check_payload
+from camfleet.frame import Frame, FrameHeader
 from camfleet.liveness import HEARTBEAT_S, OFFLINE_AFTER_S, STALE_AFTER_S
 from camfleet.names import check_name, check_streams
+from camfleet.payload import Payload, PayloadCheck
 from camfleet.wire import (
     Bye,
     Counters,
@@ -71,6 +72,7 @@ class _Stream:
 
     expected: int
     limit: int
+    payloads: PayloadCheck = field(default_factory=PayloadCheck)
 
 
 @dataclass(eq=False)
@@ -195,7 +197,7 @@ class HubLink:
         # TCP acknowledges every second segment (RFC 1122, 4.2.3.2).
         if stream.limit - stream.expected <= self._window // 2:
             self._grant(peer, header.stream, stream)
-        check_payload(header.codec, header.shape, header.dtype, payload)
+        stream.payloads.check(header.codec, header.shape, header.dtype, payload)
 
     def _grant(self, peer: _Peer, name: str, stream: _Stream) -> None:
         """Let the window begin behind the last frame that is known to have been sent."""

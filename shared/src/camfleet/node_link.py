@@ -16,17 +16,10 @@ import msgspec
 from camfleet.backoff import Backoff
 from camfleet.clock import ClockFilter, Offset
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
-from camfleet.frame import (
-    NO_STAGES,
-    Codec,
-    FrameHeader,
-    Metadata,
-    Payload,
-    Stages,
-    check_payload,
-)
+from camfleet.frame import NO_STAGES, FrameHeader, Metadata, Stages
 from camfleet.liveness import HEARTBEAT_S, STALE_AFTER_S
 from camfleet.names import check_name, check_streams
+from camfleet.payload import Codec, Payload, check_payload
 from camfleet.wire import (
     MAX_REASONS,
     Bye,

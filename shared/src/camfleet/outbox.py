@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterable
 
 from camfleet.errors import RemoteProtocolError
-from camfleet.frame import Payload
 from camfleet.node_link import Draft, LinkState, NodeLink, check_draft
+from camfleet.payload import Payload
 from camfleet.wire import Counters
 
 

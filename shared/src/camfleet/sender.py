@@ -17,9 +17,10 @@ import zmq
 
 from camfleet.backoff import Backoff
 from camfleet.codec import Image, encode_jpeg
-from camfleet.frame import Metadata, Stages, check_jpeg
+from camfleet.frame import Metadata, Stages
 from camfleet.node_link import Draft, LinkState, NodeLink
 from camfleet.outbox import Outbox, Outlet
+from camfleet.payload import check_jpeg
 from camfleet.sockets import connect_dealer
 from camfleet.wire import Counters
 
@@ -159,7 +160,7 @@ class Sender:
         self.close()
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # then it is awake already
+        with contextlib.suppress(OSError):  # then it is awake already, or closed
             self._waker.send(b"\0")
 
     # From here on only the sender's own thread, which alone touches the socket.
@@ -228,5 +229,5 @@ def _draft(
         shape=shape,
         stages=Stages(encode_ns=ready_ns - captured_ns),
         label=label,
-        metadata=metadata or {},
+        metadata=dict(metadata or {}),  # its own: the program may change its map meanwhile
     )

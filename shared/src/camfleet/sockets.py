@@ -7,7 +7,7 @@ from typing import Any, Final
 import zmq
 
 from camfleet.errors import LocalProtocolError
-from camfleet.frame import MAX_PAYLOAD_BYTES
+from camfleet.payload import MAX_PAYLOAD_BYTES
 from camfleet.wire import MAX_HEADER_BYTES
 
 Context = zmq.Context[zmq.Socket[bytes]]

@@ -111,6 +111,10 @@ class Fleet:
 
     def take(self, event: Event) -> None:
         """Take what the receiver says; called on its thread."""
+        if event.node == IMAGEZMQ_NODE:
+            text = f"a node calls itself {IMAGEZMQ_NODE!r}, want a name of its own"
+            self.reject("", "", RemoteProtocolError(Reason.NAME_TAKEN, text))
+            return
         if type(event) is Frame:
             try:
                 self.accept(event)
@@ -196,8 +200,11 @@ class Fleet:
         """Remember who left by its cameras; without any it would only fill the memory."""
         if self._nodes[name].streams:
             self._nodes[name].has_left = True
-        else:
-            del self._nodes[name]
+            return
+        del self._nodes[name]
+        for key in list(self.rejected):
+            if key[0] == name:
+                self.rejected["", "", key[2]] += self.rejected.pop(key)
 
     def _make_node(self, name: str, *, has_heartbeat: bool) -> Node:
         with self._making:

@@ -14,9 +14,10 @@ from typing import Final
 import zmq
 
 from camfleet.errors import Reason, RemoteProtocolError
-from camfleet.frame import Frame, FrameHeader, check_payload
+from camfleet.frame import Frame, FrameHeader
 from camfleet.imagezmq.camera_name import camera_name
 from camfleet.imagezmq.message import Message, parse
+from camfleet.payload import check_payload
 from camfleet.port import Port
 from camfleet.sender import MAIN
 from camfleet_hub.fleet import IMAGEZMQ_NODE

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import signal
-import threading
 from contextlib import ExitStack
 from importlib.metadata import version
+from queue import Empty, SimpleQueue
 from typing import Final
 
 import structlog
@@ -24,13 +24,11 @@ _log = structlog.get_logger()
 
 def main() -> None:
     """Run the node."""
+    stopping = _hear_signals()
     settings = load_settings(NodeSettings)
     configure_logs(settings.log_level)
     _log.info("settings", **settings.model_dump(mode="json"))
     sources = _open_sources(settings)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
     with ExitStack() as stack:
         sender = stack.enter_context(_open_sender(settings))
         cameras = [
@@ -40,6 +38,18 @@ def main() -> None:
         stack.callback(close_all, cameras)
         _watch(sender, settings.hub, stopping)
     _log.info("stopped")
+
+
+def _hear_signals() -> SimpleQueue[int]:
+    """Collect the signals that ask for an end.
+
+    In a SimpleQueue, because its `put` may interrupt its `get`; an Event's `set` that
+    interrupts its `wait` can wait for ever.
+    """
+    heard: SimpleQueue[int] = SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: heard.put(number))
+    return heard
 
 
 def _open_sources(settings: NodeSettings) -> dict[str, Source]:
@@ -64,15 +74,23 @@ def _open_sender(settings: NodeSettings) -> Sender:
         raise
 
 
-def _watch(sender: Sender, hub: str, stopping: threading.Event) -> None:
+def _watch(sender: Sender, hub: str, stopping: SimpleQueue[int]) -> None:
     """Log each change of the link until the node is to stop."""
     told = None
-    while not stopping.wait(_WATCH_S):
+    while not _is_heard(stopping):
         state = sender.state
         refusal = sender.refusal if state is LinkState.REFUSED else ""
         if (state, refusal) != told:
             _log.info("link", state=state.value, hub=hub, refusal=refusal)
             told = state, refusal
+
+
+def _is_heard(stopping: SimpleQueue[int]) -> bool:
+    try:
+        stopping.get(timeout=_WATCH_S)
+    except Empty:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import structlog
 
 from camfleet.backoff import Backoff
 from camfleet.codec import encode_jpeg
+from camfleet.errors import LocalProtocolError
 from camfleet.frame import Stages
 from camfleet.mailbox import Mailbox
 from camfleet.node_link import Draft
@@ -153,14 +154,12 @@ class Camera:
 
     def _hand_over(self, sequence: int, picture: Picture) -> None:
         try:
-            draft = self._draft(sequence, picture)
-        except ValueError as error:  # no picture that libjpeg can encode; the next one may be
-            self._outlet.drop("not_encoded")
+            self._outlet.send(self._draft(sequence, picture))
+        except (ValueError, LocalProtocolError) as error:  # libjpeg or the link cannot take it
+            self._outlet.drop("unfit")
             if str(error) != self._refused:
                 self._refused = str(error)
-                _log.warning("cannot encode", camera=self._name, problem=self._refused)
-        else:
-            self._outlet.send(draft)
+                _log.warning("unfit picture", camera=self._name, problem=self._refused)
 
     def _draft(self, sequence: int, picture: Picture) -> Draft:
         captured_ns = picture.captured_ns + picture.capture_ns

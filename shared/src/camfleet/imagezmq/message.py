@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from camfleet.errors import Reason, RemoteProtocolError
-from camfleet.frame import PLAIN_DTYPES, Payload, check_jpeg
+from camfleet.payload import PLAIN_DTYPES, Payload, check_jpeg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

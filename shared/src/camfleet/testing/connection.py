@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from camfleet.frame import Payload
 from camfleet.node_link import NodeLink
+from camfleet.payload import Payload
 
 
 class Flight(NamedTuple):

@@ -6,9 +6,10 @@ from itertools import count
 from typing import Final
 
 from camfleet.errors import RemoteProtocolError
-from camfleet.frame import FrameHeader, Payload
+from camfleet.frame import FrameHeader
 from camfleet.hub_link import WINDOW, Event, HubLink
 from camfleet.node_link import Draft, NodeLink
+from camfleet.payload import Payload
 from camfleet.testing.clock import FakeClock
 from camfleet.testing.connection import Connection, Flight
 from camfleet.wire import decode

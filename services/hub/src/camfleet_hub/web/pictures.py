@@ -8,7 +8,8 @@ from typing import Final
 
 from camfleet.codec import encode_jpeg
 from camfleet.errors import RemoteProtocolError
-from camfleet.frame import Frame, Payload
+from camfleet.frame import Frame
+from camfleet.payload import Payload
 from camfleet_hub.fleet import Stream
 
 _THREADS: Final = 2  # the encoder frees the interpreter's lock; more would starve the ingest

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from camfleet.errors import RemoteProtocolError
 from camfleet_hub.fleet import Fleet
@@ -25,6 +25,8 @@ _FLEET_S: Final = 1.0
 _SOONEST_S: Final = 0.1  # between two, however fast new cameras come
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _GOING_AWAY: Final = 1001
+_MAX_REASON_BYTES: Final = 123  # of a close frame: RFC 6455, 5.5
+_CLOSED: Final = "after sending 'websocket.close'"
 _log = structlog.get_logger()
 
 
@@ -44,8 +46,14 @@ class Wall:
             return
         await socket.accept()
         session = _Session(self, socket)
-        with contextlib.suppress(WebSocketDisconnect):
+        try:
             await session.run()
+        except WebSocketDisconnect:
+            pass
+        except RuntimeError as error:
+            # uvicorn's word for having closed by itself, because a message was too large
+            if _CLOSED not in str(error):
+                raise
 
     def fleet_message(self) -> dict[str, object]:
         """What every browser is told once a second."""
@@ -68,28 +76,30 @@ class _Session:
         self._woken = asyncio.Event()
 
     async def run(self) -> None:
+        """Serve until the first task ends, and close only when none is left to send."""
         tasks = [asyncio.create_task(task) for task in (self._read(), self._send(), self._tell())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._wall.bell.forget(self._viewer.cameras, self._woken)
+        try:
+            for task in done:
+                task.result()
+        except RemoteProtocolError as error:
+            await self._refuse(str(error))
+        else:
+            await self._socket.close(_GOING_AWAY, "the hub stops")
 
     async def _read(self) -> None:
         while True:
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
-                return
+                raise WebSocketDisconnect(message["code"])
             received_ms = time.time() * 1000
-            try:
-                await self._take(parse(message.get("text") or ""), received_ms)
-            except RemoteProtocolError as error:
-                await self._refuse(str(error))
-                return
+            await self._take(parse(message.get("text") or ""), received_ms)
 
     async def _take(self, message: Message, received_ms: float) -> None:
         match message:
@@ -120,7 +130,6 @@ class _Session:
                 header = self._viewer.send(tile, stream, frame) if jpeg is not None else None
                 if jpeg is not None and header is not None:
                     await self._socket.send_bytes(b"".join((header, jpeg)))
-        await self._socket.close(_GOING_AWAY, "the hub stops")
 
     async def _tell(self) -> None:
         with self._wall.bell.listening(NEW_CAMERAS) as changed:
@@ -133,9 +142,9 @@ class _Session:
 
     async def _refuse(self, message: str) -> None:
         _log.info("viewer refused", problem=message)
-        if self._socket.application_state is WebSocketState.CONNECTED:
-            await self._socket.send_json({"type": "error", "message": message})
-            await self._socket.close(_POLICY_VIOLATION, message[:100])
+        await self._socket.send_json({"type": "error", "message": message})
+        reason = message.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
+        await self._socket.close(_POLICY_VIOLATION, reason)
 
 
 def _is_same_origin(socket: WebSocket) -> bool:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from camfleet.frame import MAX_SIDE
+from camfleet.payload import MAX_SIDE
 from camfleet_node.sources.card import Card
 from camfleet_node.sources.pacer import Pacer
 from camfleet_node.sources.picture import Picture, SourceError
