@@ -60,6 +60,27 @@ def test_a_size_that_stands_behind_a_forged_scan_marker_is_still_seen(warm: Payl
     assert rejection(warm, payload=forged) is Reason.NOT_JPEG
 
 
+def forged(jpeg: bytes) -> bytes:
+    """The same picture to libjpeg; but a careless reader finds a scan inside the comment.
+
+    Fill byte, TEM, and a comment: read without care, that is a segment of 0x01FF bytes, behind
+    which the comment's text goes on like a scan's header.
+    """
+    text = bytes(506) + b"\xff\xda\0\x08" + bytes(20)
+    comment = b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text
+    return jpeg[:2] + b"\xff\xff\x01" + comment + jpeg[2:]
+
+
+def test_what_is_remembered_holds_the_jpegs_own_size() -> None:
+    small, huge = forged(JPEG), bytearray(forged(JPEG))
+    at = huge.index(b"\xff\xc0")
+    huge[at + 5 : at + 9] = bytes.fromhex("ea60 ea60")
+    assert (check_jpeg(small), check_jpeg(bytes(huge))) == (SHAPE[:2], (60_000, 60_000))
+    check = PayloadCheck()
+    check.check("jpeg", SHAPE, "uint8", memoryview(small))
+    assert rejection(check, payload=bytes(huge)) is Reason.SHAPE
+
+
 def test_raw_pictures_are_always_counted(warm: PayloadCheck) -> None:
     warm.check("raw", SHAPE, "uint8", IMAGE.tobytes())
     with pytest.raises(RemoteProtocolError, match="payload is 5 bytes, want 9216"):

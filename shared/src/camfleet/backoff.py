@@ -1,4 +1,4 @@
-"""How long to wait before trying again: exponential, with full jitter. Sleeps and rolls nothing."""
+"""How long to wait before trying again: exponential, with jitter. Sleeps and rolls nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Backoff:
     """Delays that double from `first_s` to `most_s`, each drawn from its upper half.
 
     Jitter keeps two hundred nodes from knocking together when their hub returns
-    (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+    ("equal jitter" of M. Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015).
 
     Args:
         roll: gives a float in [0, 1); pass `random.random`.

@@ -18,6 +18,8 @@ MAX_PIXELS: Final = 2**26  # 8192 by 8192: a small JPEG must not become gigabyte
 MAX_PAYLOAD_BYTES: Final = 64 * 1024 * 1024  # a raw 4K picture is 25 MB; twice that, and room
 _HEAD_BYTES: Final = 2048  # libjpeg's tables and a camera's own segments take 600 to 1000
 _SCAN: Final = 0xDA  # SOS
+# Markers with a length behind them that stand before a scan: SOF, DHT, DAC, DQT, DRI, APP, COM.
+_SEGMENTS: Final = frozenset({*range(0xC0, 0xD0), 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE, _SCAN})
 
 
 def _plain_dtypes() -> dict[str, int]:
@@ -128,12 +130,15 @@ class PayloadCheck:
 def _jpeg_head(payload: Payload) -> bytes:
     """A JPEG's segments up to and with its first scan's header (ITU-T T.81, B.1.1.4).
 
-    Empty where they are larger than is worth keeping, or not a plain row of segments.
+    Empty where they are larger than is worth keeping, or not a plain row of segments: a fill
+    byte or a marker without a length could hide from us what libjpeg sees.
     """
     start = bytes(payload[:_HEAD_BYTES])
     at = 2
     while at + 4 <= len(start) and start[at] == 0xFF:
         marker = start[at + 1]
+        if marker not in _SEGMENTS:
+            return b""
         at += 2 + int.from_bytes(start[at + 2 : at + 4], "big")
         if marker == _SCAN:
             return start[:at] if at <= len(start) else b""

@@ -10,13 +10,15 @@ import random
 import socket
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import zmq
 
 from camfleet.backoff import Backoff
 from camfleet.codec import Image, encode_jpeg
+from camfleet.errors import CamfleetError
 from camfleet.frame import Metadata, Stages
 from camfleet.node_link import Draft, LinkState, NodeLink
 from camfleet.outbox import Outbox, Outlet
@@ -30,6 +32,17 @@ _HIGH_WATER_MARK: Final = 128  # never reached: credits bound what is sent
 _FIRST_HELLO_S: Final = 0.25
 _MOST_HELLO_S: Final = 5.0
 MAIN: Final = "main"
+
+
+_Encode = Callable[[], tuple[bytes, tuple[int, ...]]]
+
+
+class _Extras(NamedTuple):
+    """What a program says beside its picture."""
+
+    label: str
+    metadata: Metadata
+    captured_ns: int
 
 
 class Sender:
@@ -71,7 +84,13 @@ class Sender:
         return self._outbox.declare(f"{camera}/{profile}")
 
     def send(
-        self, camera: str, image: Image, *, label: str = "", metadata: Metadata | None = None
+        self,
+        camera: str,
+        image: Image,
+        *,
+        label: str = "",
+        metadata: Metadata | None = None,
+        captured_ns: int | None = None,
     ) -> bool:
         """Send a picture as JPEG if the hub has room for it now.
 
@@ -80,6 +99,7 @@ class Sender:
             image: (height, width, 3) BGR or (height, width) gray, uint8.
             label: a text for whoever sees the picture.
             metadata: a small map for the programs that read it.
+            captured_ns: start of exposure, Unix ns on this machine's clock; now by default.
 
         Returns:
             False when it was dropped, because the hub holds as many as it wants or is away.
@@ -88,35 +108,27 @@ class Sender:
             ValueError: for an image that is not a picture.
             LocalProtocolError: for a bad name, or a label and metadata too large for a header.
         """
-        captured_ns = time.time_ns()
-        outlet = self.stream(camera)
-        sequence = outlet.capture()
-        if not outlet.wait_credit(0):
-            outlet.drop("no_credit")
-            return False
-        jpeg = encode_jpeg(image, self._quality)
-        outlet.send(
-            _draft(sequence, captured_ns, jpeg, image.shape, label=label, metadata=metadata)
-        )
-        return True
+        captured_ns = captured_ns or time.time_ns()
+        extras = _Extras(label, metadata or {}, captured_ns)
+        return self._send(camera, lambda: (encode_jpeg(image, self._quality), image.shape), extras)
 
     def send_jpeg(
-        self, camera: str, jpeg: bytes, *, label: str = "", metadata: Metadata | None = None
+        self,
+        camera: str,
+        jpeg: bytes,
+        *,
+        label: str = "",
+        metadata: Metadata | None = None,
+        captured_ns: int | None = None,
     ) -> bool:
         """Send a picture that is a JPEG already; otherwise like `send`.
 
         Raises:
             RemoteProtocolError: with reason `not_jpeg` when it is none.
         """
-        captured_ns = time.time_ns()
-        shape = (*check_jpeg(jpeg), 3)
-        outlet = self.stream(camera)
-        sequence = outlet.capture()
-        if not outlet.wait_credit(0):
-            outlet.drop("no_credit")
-            return False
-        outlet.send(_draft(sequence, captured_ns, jpeg, shape, label=label, metadata=metadata))
-        return True
+        captured_ns = captured_ns or time.time_ns()
+        extras = _Extras(label, metadata or {}, captured_ns)
+        return self._send(camera, lambda: (jpeg, (*check_jpeg(jpeg), 3)), extras)
 
     def wait_online(self, timeout_s: float) -> bool:
         """Wait until the hub has welcomed this node; False after the timeout."""
@@ -126,6 +138,11 @@ class Sender:
     def state(self) -> LinkState:
         """Where the link stands."""
         return self._outbox.state
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread that sends is running: not after `close`, nor after a bug in it."""
+        return self._thread.is_alive()
 
     @property
     def refusal(self) -> str:
@@ -158,6 +175,20 @@ class Sender:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _send(self, camera: str, encode: _Encode, extras: _Extras) -> bool:
+        outlet = self.stream(camera)
+        sequence = outlet.capture()
+        if not outlet.wait_credit(0):
+            outlet.drop("no_credit")
+            return False
+        try:
+            payload, shape = encode()
+            outlet.send(_draft(sequence, payload, shape, extras))
+        except (ValueError, CamfleetError):
+            outlet.drop("invalid")
+            raise
+        return True
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):  # then it is awake already, or closed
@@ -210,24 +241,16 @@ class Sender:
             self._dealer.send_multipart((header, payload), zmq.NOBLOCK, copy=False)
 
 
-def _draft(
-    sequence: int,
-    captured_ns: int,
-    jpeg: bytes,
-    shape: tuple[int, ...],
-    *,
-    label: str,
-    metadata: Metadata | None,
-) -> Draft:
+def _draft(sequence: int, jpeg: bytes, shape: tuple[int, ...], extras: _Extras) -> Draft:
     ready_ns = time.time_ns()
     return Draft(
         sequence=sequence,
-        captured_ns=captured_ns,
+        captured_ns=extras.captured_ns,
         ready_ns=ready_ns,
         payload=jpeg,
         codec="jpeg",
         shape=shape,
-        stages=Stages(encode_ns=ready_ns - captured_ns),
-        label=label,
-        metadata=dict(metadata or {}),  # its own: the program may change its map meanwhile
+        stages=Stages(encode_ns=ready_ns - extras.captured_ns),
+        label=extras.label,
+        metadata=dict(extras.metadata),  # its own: the program may change its map meanwhile
     )

@@ -18,7 +18,7 @@ _LINGER_MS: Final = 200  # long enough for a goodbye, short enough to stop withi
 _PING_MS: Final = 1_000
 _DEAD_AFTER_MS: Final = 5_000
 _RECONNECT_MS: Final = 100
-_RECONNECT_MOST_MS: Final = 2_000
+_RECONNECT_MOST_MS: Final = 1_000
 
 
 def bind_router(address: str, high_water_mark: int) -> tuple[Context, Socket]:
