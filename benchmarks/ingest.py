@@ -168,7 +168,8 @@ def camfleet_sender(address: str, number: int, stop: Event, jpeg: bytes) -> None
             while link.credit(STREAM) > 0:
                 now_ns = time.time_ns()
                 draft = Draft(link.capture(STREAM), now_ns, now_ns, jpeg, "jpeg", (480, 640, 3))
-                dealer.send_multipart((link.send(STREAM, draft, now_ns), jpeg), copy=False)
+                dealer.send(link.send(STREAM, draft, now_ns), zmq.SNDMORE)
+                dealer.send(jpeg, copy=False)
             with contextlib.suppress(zmq.Again):
                 link.receive(dealer.recv_multipart()[0], time.time_ns(), time.monotonic_ns())
 
@@ -225,7 +226,8 @@ def bare_sender(address: str, number: int, stop: Event, jpeg: bytes) -> None:
         credit = BARE_WINDOW
         while not stop.is_set():
             for _ in range(credit):
-                dealer.send_multipart((header, jpeg), copy=False)
+                dealer.send(header, zmq.SNDMORE)
+                dealer.send(jpeg, copy=False)
             credit = 0
             with contextlib.suppress(zmq.Again):
                 dealer.recv()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import itertools
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ LOGS: Final = ROOT / "build" / "run"
 NAMES: Final = (("garden", "pond"), ("gate", "street"), ("porch", "lantern"), ("workshop", "lathe"))
 READY_S: Final = 30.0
 STOP_S: Final = 3.0
-QUIET_S: Final = 5.0  # between lines of status where nobody watches a terminal
+QUIET_S: Final = 5  # between lines of status where nobody watches a terminal
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 
 
@@ -145,9 +146,12 @@ def _announce(web: str, host: str) -> None:
 def _watch(base: str, children: list[Child]) -> int:
     """Show one line of status until something ends."""
     is_terminal = sys.stdout.isatty()
+    seconds = itertools.count(1)
     while True:
-        time.sleep(1.0 if is_terminal else QUIET_S)
+        time.sleep(1.0)
         _check(children)
+        if not is_terminal and next(seconds) % QUIET_S:
+            continue
         nodes = _get(f"{base}/api/nodes")
         line = _status(nodes) if nodes is not None else "the hub does not answer"
         if is_terminal:

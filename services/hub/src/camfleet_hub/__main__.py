@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import time
-from socketserver import BaseServer
 from typing import Final
 
 import structlog
@@ -29,7 +29,7 @@ from camfleet_hub.web.pictures import Pictures
 
 _STUCK_NS: Final = 3_000_000_000
 _SAMPLE_S: Final = 1.0
-_STOP_S: Final = 0.4  # for viewers to go; with all else it stays below a second
+_STOP_S: Final = 0.3  # for viewers to go; with all else it stays below a second
 _MAX_VIEWER_MESSAGE_BYTES: Final = 256 * 1024  # 256 tiles with the longest names, and room
 _log = structlog.get_logger()
 
@@ -56,7 +56,7 @@ async def _run(settings: HubSettings) -> None:
     with contextlib.ExitStack() as stack:
         stack.callback(pictures.close)
         nodes_port, imagezmq_port = _open_ports(settings, fleet, stack)
-        web, metrics = _open_web(settings, registry, stack)
+        web = _open_web(settings, registry, stack)
 
         def problems() -> list[str]:
             alive_ns = {"nodes": nodes_port.alive_ns, "imagezmq": imagezmq_port.alive_ns}
@@ -65,7 +65,7 @@ async def _run(settings: HubSettings) -> None:
             return [f"the {name} port's thread is stuck or dead" for name in stuck]
 
         app = create_app(Hub(settings.name, fleet, bell, pictures, registry, problems))
-        await _serve(app, web, metrics, fleet, bell)
+        await _serve(app, web, fleet, bell)
     _log.info("stopped")
 
 
@@ -94,7 +94,7 @@ def _open_ports(
 
 def _open_web(
     settings: HubSettings, registry: CollectorRegistry, stack: contextlib.ExitStack
-) -> tuple[socket.socket, BaseServer]:
+) -> socket.socket:
     """Bind the web's port and serve metrics on theirs, or end the program likewise."""
     host = str(settings.bind)
     try:
@@ -102,18 +102,13 @@ def _open_web(
         family = socket.AF_INET6 if settings.bind.version == 6 else socket.AF_INET
         web = stack.enter_context(socket.create_server((host, port), family=family))
         setting, port = "METRICS_PORT", settings.metrics_port
-        metrics, thread = start_http_server(port, host, registry)
-        stack.callback(thread.join)
-        stack.callback(metrics.server_close)
-        stack.callback(metrics.shutdown)
+        start_http_server(port, host, registry)  # on a daemon thread, which ends with us
     except OSError as error:
         refuse([f"CAMFLEET_HUB_{setting}: found {port}, {error.strerror}; want a free port"])
-    return web, metrics
+    return web
 
 
-async def _serve(
-    app: FastAPI, web: socket.socket, metrics: BaseServer, fleet: Fleet, bell: Bell
-) -> None:
+async def _serve(app: FastAPI, web: socket.socket, fleet: Fleet, bell: Bell) -> None:
     """Serve until a signal comes; viewers are told before the server waits for them."""
     config = uvicorn.Config(
         app,
@@ -133,9 +128,10 @@ async def _serve(
         sampling = tasks.create_task(_sample(fleet))
         _log.info("ready", wall=f"http://{_authority(*web.getsockname()[:2])}/")
         await stopping.wait()
+        logging.getLogger("uvicorn.error").disabled = True  # to it, who is cut off now is an error
         bell.close()
         server.should_exit = True
-        await asyncio.gather(serving, asyncio.to_thread(metrics.shutdown))  # half a second each
+        await serving
         sampling.cancel()
 
 

@@ -18,6 +18,7 @@ from camfleet_node.camera import Camera, close_all, open_source
 from camfleet_node.settings import PREFIX, NodeSettings, OpenCVCamera
 from camfleet_node.sources import Source, SourceError
 
+EXIT_BROKEN: Final = 1
 _WATCH_S: Final = 0.5
 _log = structlog.get_logger()
 
@@ -75,9 +76,14 @@ def _open_sender(settings: NodeSettings) -> Sender:
 
 
 def _watch(sender: Sender, hub: str, stopping: SimpleQueue[int]) -> None:
-    """Log each change of the link until the node is to stop."""
+    """Log each change of the link until the node is to stop.
+
+    A sender that broke ends the program, so that its supervisor starts it anew.
+    """
     told = None
     while not _is_heard(stopping):
+        if not sender.is_alive:
+            raise SystemExit(EXIT_BROKEN)
         state = sender.state
         refusal = sender.refusal if state is LinkState.REFUSED else ""
         if (state, refusal) != told:

@@ -1,0 +1,211 @@
+"""Hubs and nodes in processes of their own; whatever is started here is ended here."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from email.message import Message
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+import pytest
+
+T = TypeVar("T")
+DEADLINE_S: Final = 20.0  # a busy machine imports OpenCV in some seconds
+POLL_S: Final = 0.02
+STOP_S: Final = 5.0
+
+
+class Answer(NamedTuple):
+    """What the hub answered to a request."""
+
+    status: int
+    headers: dict[str, str]  # names in small letters
+    body: bytes
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - JSON
+        return json.loads(self.body)
+
+
+class Service:
+    """One of our programs in a process of its own, with all that it says in a file."""
+
+    def __init__(self, command: list[str], settings: dict[str, str], log: Path) -> None:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("CAMFLEET_")}
+        self.log = log
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command,
+                env=inherited | settings,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, float]:
+        """Send a signal; return the exit code and how many seconds the end took."""
+        begun_s = time.monotonic()
+        self.process.send_signal(number)
+        return self.process.wait(STOP_S), time.monotonic() - begun_s
+
+    def kill(self) -> None:
+        """End it without a chance to say goodbye, if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(STOP_S)
+
+
+class House:
+    """A hub on free ports, and nodes that send to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._stack = ExitStack()
+        names = ("WEB", "NODES", "IMAGEZMQ", "METRICS")
+        self.ports = dict(zip(names, free_ports(len(names)), strict=True))
+        self.hub: Service
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {f"CAMFLEET_HUB_{name}_PORT": str(port) for name, port in self.ports.items()}
+
+    def run(self, command: list[str], settings: dict[str, str], name: str) -> Service:
+        """Start a program that is ended with this house."""
+        service = Service([sys.executable, *command], settings, self.folder / f"{name}.log")
+        self._stack.callback(service.kill)
+        return service
+
+    def start_hub(self, settings: dict[str, str] | None = None) -> Service:
+        """Start a hub and wait until it serves; a second one takes the first one's ports."""
+        self.hub = self.run(["-m", "camfleet_hub"], self.settings | (settings or {}), "hub")
+        until(self.is_serving, self.hub.said)
+        return self.hub
+
+    def start_node(
+        self, name: str, *cameras: str, settings: dict[str, str] | None = None
+    ) -> Service:
+        """Start a node with small synthetic cameras."""
+        camera = {"source": "synthetic", "width": 160, "height": 120, "fps": 20}
+        variables = {
+            "CAMFLEET_NODE_NAME": name,
+            "CAMFLEET_NODE_HUB": f"tcp://127.0.0.1:{self.ports['NODES']}",
+            "CAMFLEET_NODE_CAMERAS": json.dumps(dict.fromkeys(cameras, camera)),
+        }
+        return self.run(["-m", "camfleet_node"], variables | (settings or {}), name)
+
+    def is_serving(self) -> bool:
+        assert self.hub.process.poll() is None, self.hub.said()
+        try:
+            return self.get("/healthz").status == 200
+        except OSError:
+            return False
+
+    def get(self, path: str, port: str = "WEB") -> Answer:
+        """Ask the hub for a path, which is sent as it stands here."""
+        url = f"http://127.0.0.1:{self.ports[port]}{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=STOP_S) as response:
+                return Answer(response.status, _lower(response.headers), response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, _lower(error.headers), error.read())
+
+    def cameras(self) -> dict[str, dict[str, Any]]:
+        """What the API says of each camera."""
+        nodes = self.get("/api/nodes").json
+        return {camera["id"]: camera for node in nodes for camera in node["cameras"]}
+
+    def await_frames(self, *ids: str, more: int = 1) -> None:
+        """Wait until so many more frames of these cameras have arrived."""
+        before = {i: camera["received"] for i, camera in self.cameras().items()}
+
+        def have_come() -> bool:
+            now = self.cameras()
+            return all(i in now and now[i]["received"] >= before.get(i, 0) + more for i in ids)
+
+        until(have_come, lambda: f"{self.cameras()}\n{self.hub.said()}")
+
+    def metric(self, line: str) -> float:
+        """The value behind a metric's name and labels, 0 where there is none."""
+        for found in self.get("/metrics").body.decode().splitlines():
+            if found.startswith(line + " "):
+                return float(found.rpartition(" ")[2])
+        return 0.0
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+def _lower(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on at this moment."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def until(claim: Callable[[], T], said: Callable[[], object] = str) -> T:
+    """Ask until the answer is neither false nor empty, and return it."""
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not (answer := claim()):
+        assert time.monotonic() < deadline_s, f"it never became true\n{said()}"
+        time.sleep(POLL_S)
+    return answer
+
+
+class Until:
+    """`until` for tests, which cannot import it."""
+
+    def __call__(self, claim: Callable[[], T], said: Callable[[], object] = str) -> T:
+        return until(claim, said)
+
+
+@pytest.fixture(name="until", scope="session")
+def _until() -> Until:
+    return Until()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """A house in which nothing runs yet."""
+    made = House(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def open_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A hub with a node of two cameras, for all tests of a file that leave them running."""
+    made = House(tmp_path_factory.mktemp("house"))
+    try:
+        made.start_hub({"CAMFLEET_HUB_MAX_CAMERAS": "24"})
+        made.start_node("pi", "front", "back")
+        until(lambda: {"pi/front", "pi/back"} <= made.cameras().keys(), made.hub.said)
+        made.await_frames("pi/front", "pi/back")
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
