@@ -244,3 +244,32 @@ def test_a_rejection_in_another_profile_is_accounted_there(feed: Feed) -> None:
     feed.reject("pi", Reason.NOT_JPEG, "front/preview", sent=0)
     feed.send("front/preview", sent=1)
     assert feed.stream("pi/front/preview").stats.lost == 0
+
+
+def test_a_further_camera_takes_the_place_of_one_that_is_long_offline(feed: Feed) -> None:
+    few(feed, 2).send("front/main", node="old")
+    feed.clock.advance(5)
+    feed.send("front/main", node="pi")
+    feed.clock.advance(6)
+    feed.send("front/main", node="pi")
+    feed.send("front/main", node="new")
+    assert [stream.id for stream in feed.fleet.streams()] == ["new/front", "pi/front"]
+
+
+def test_of_several_offline_cameras_the_longest_silent_one_goes(feed: Feed) -> None:
+    few(feed, 2).send("late/main", node="imagezmq-like")
+    feed.clock.advance(1)
+    feed.send("later/main", node="imagezmq-like")
+    feed.clock.advance(20)
+    feed.send("newest/main", node="imagezmq-like")
+    names = [stream.camera for stream in feed.fleet.streams()]
+    assert names == ["later", "newest"]
+
+
+def test_what_was_rejected_of_a_forgotten_camera_is_still_counted(feed: Feed) -> None:
+    few(feed, 1).send("front/main")
+    error = RemoteProtocolError(Reason.NOT_JPEG, "no JPEG")
+    feed.fleet.reject("pi", "front", error)
+    feed.clock.advance(20)
+    feed.send("front/main", node="new")
+    assert feed.fleet.rejected == {("", "", Reason.NOT_JPEG): 1}

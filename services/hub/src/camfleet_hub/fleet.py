@@ -92,8 +92,9 @@ class Fleet:
     """The hub's picture of all nodes.
 
     Args:
-        max_cameras: streams that are taken in; more are rejected, so that a sender whose
-            label changes with every picture cannot fill the memory.
+        max_cameras: streams that are kept. A further one takes the place of that which has
+            been offline longest, or is rejected where none is; so a sender whose label
+            changes with every picture cannot fill the memory.
         monotonic_ns: the clock that silences are measured on.
     """
 
@@ -202,9 +203,7 @@ class Fleet:
             self._nodes[name].has_left = True
             return
         del self._nodes[name]
-        for key in list(self.rejected):
-            if key[0] == name:
-                self.rejected["", "", key[2]] += self.rejected.pop(key)
+        self._fold_rejected(name)
 
     def _make_node(self, name: str, *, has_heartbeat: bool) -> Node:
         with self._making:
@@ -213,13 +212,38 @@ class Fleet:
     def _make_stream(self, node: Node, name: str) -> Stream:
         with self._making:
             if len(self._streams) >= self._max_cameras:
-                raise RemoteProtocolError(
-                    Reason.TOO_MANY, f"{self._max_cameras} cameras are here, want no more"
-                )
+                self._make_room()
             stream = node.streams[name] = Stream(node, name)
             self._streams[stream.id] = stream
         self.on_camera(stream)
         return stream
+
+    def _make_room(self) -> None:
+        """Forget the camera that has been offline for the longest time, if there is one."""
+        now_ns = self._monotonic_ns()
+        offline = [
+            stream
+            for stream in self._streams.values()
+            if stream.liveness(now_ns) is Liveness.OFFLINE
+        ]
+        if not offline:
+            raise RemoteProtocolError(
+                Reason.TOO_MANY, f"{self._max_cameras} cameras are here, want no more"
+            )
+        gone = min(offline, key=lambda stream: stream.heard_ns)
+        del self._streams[gone.id]
+        gone.node.streams = {
+            name: stream for name, stream in gone.node.streams.items() if stream is not gone
+        }
+        self._fold_rejected(gone.node.name, gone.camera)
+        if gone.node.has_left and not gone.node.streams:
+            del self._nodes[gone.node.name]
+
+    def _fold_rejected(self, node: str, camera: str | None = None) -> None:
+        """Count what was rejected of somebody who is forgotten as a stranger's."""
+        for key in list(self.rejected):
+            if key[0] == node and camera in {None, key[1]}:
+                self.rejected["", "", key[2]] += self.rejected.pop(key)
 
 
 def _ignore(_stream: Stream) -> None:
