@@ -20,6 +20,7 @@ from camfleet.backoff import Backoff
 from camfleet.codec import Image, encode_jpeg
 from camfleet.errors import CamfleetError
 from camfleet.frame import Metadata, Stages
+from camfleet.names import MAIN
 from camfleet.node_link import Draft, LinkState, NodeLink
 from camfleet.outbox import Outbox, Outlet
 from camfleet.payload import check_jpeg
@@ -31,7 +32,6 @@ _POLL_MOST_S: Final = 1.0
 _HIGH_WATER_MARK: Final = 128  # never reached: credits bound what is sent
 _FIRST_HELLO_S: Final = 0.25
 _MOST_HELLO_S: Final = 5.0
-MAIN: Final = "main"
 
 
 _Encode = Callable[[], tuple[bytes, tuple[int, ...]]]

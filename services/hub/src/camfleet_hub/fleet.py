@@ -15,7 +15,7 @@ from camfleet.errors import Reason, RemoteProtocolError
 from camfleet.frame import Frame
 from camfleet.hub_link import Event, NodeJoined, NodeLeft, NodeReported
 from camfleet.liveness import Liveness, liveness
-from camfleet.sender import MAIN
+from camfleet.names import MAIN
 from camfleet.stats import RateMeter, StreamStats
 
 IMAGEZMQ_NODE: Final = "imagezmq"  # stock senders have no node; their cameras stand under this one

@@ -17,9 +17,9 @@ from camfleet.errors import Reason, RemoteProtocolError
 from camfleet.frame import Frame, FrameHeader
 from camfleet.imagezmq.camera_name import camera_name
 from camfleet.imagezmq.message import Message, parse
+from camfleet.names import MAIN
 from camfleet.payload import check_payload
 from camfleet.port import Port
-from camfleet.sender import MAIN
 from camfleet_hub.fleet import IMAGEZMQ_NODE
 
 _OK: Final = b"OK"  # what imagezmq's hubs answer, and some senders compare with

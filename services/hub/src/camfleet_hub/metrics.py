@@ -14,7 +14,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from camfleet.liveness import Liveness
-from camfleet.sender import MAIN
+from camfleet.names import MAIN
 from camfleet.stats import Histogram
 from camfleet_hub.fleet import Fleet, Stream
 

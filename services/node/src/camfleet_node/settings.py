@@ -10,8 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_seriali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from camfleet.errors import RemoteProtocolError
-from camfleet.names import check_name, check_streams
-from camfleet.sender import MAIN
+from camfleet.names import MAIN, check_name, check_streams
 from camfleet_node.address import is_url, without_credentials
 
 PREFIX = "CAMFLEET_NODE_"

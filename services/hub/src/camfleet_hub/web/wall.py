@@ -15,6 +15,7 @@ import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from camfleet.errors import RemoteProtocolError
+from camfleet.names import MAIN
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.web import models
 from camfleet_hub.web.bell import NEW_CAMERAS, Bell
@@ -61,7 +62,7 @@ class Wall:
         cameras = [
             models.camera(stream, now_ns).model_dump()
             for stream in self.fleet.streams()
-            if stream.profile == "main"
+            if stream.profile == MAIN
         ]
         return {"type": "fleet", "hub": self._hub_name, "cameras": cameras}
 
