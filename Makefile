@@ -17,6 +17,7 @@ run: $(RUN_READY)  ## hub and four cameras on this machine (SOURCE=video adds fo
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"found Python {v.major}.{v.minor}, want 3.11 or newer: make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "found Python without ensurepip, want it: apt install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 # The build backend comes from the lock too, so that nothing unlocked is fetched.
@@ -54,7 +55,7 @@ types: $(DEV_READY)  ## mypy, strict
 	$(BIN)/mypy
 
 bench: $(DEV_READY)  ## run every benchmark and rebuild the tables of docs/performance.md
-	for name in ingest; do $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json; done
+	for name in ingest; do $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
 	$(BIN)/python benchmarks/tables.py
 
 screenshot: $(DEV_READY)  ## take the README's picture of the wall anew

@@ -63,14 +63,6 @@ def main() -> None:
             goal=1.3,
         ),
         compare(
-            "ingest, beside a bare ROUTER",
-            ours["fps"],
-            bare["fps"],
-            "frames/s",
-            sign="≥",
-            goal=0.75,
-        ),
-        compare(
             "hub CPU, beside a bare ROUTER",
             ours["cpu_us"],
             bare["cpu_us"],

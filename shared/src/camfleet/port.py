@@ -14,6 +14,7 @@ import zmq
 from camfleet.sockets import bind_router
 
 _BURST: Final = 64  # messages taken before the answers go out
+_MOST_PARTS: Final = 8  # kept of one message; none of ours has more than three
 
 
 class Port(ABC):
@@ -45,6 +46,11 @@ class Port(ABC):
 
     def after_burst(self) -> None:  # noqa: B027 - a port may answer each message at once
         """Answer what was taken, on the port's thread; called ten times a second or more."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread is running: not after `close`, nor after a bug in it."""
+        return self._thread.is_alive()
 
     def send(self, identity: bytes, *parts: bytes) -> None:
         """Send to a peer, on the port's thread; a peer that does not read loses it."""
@@ -87,7 +93,10 @@ class Port(ABC):
 
     def _rest(self) -> list[zmq.Frame]:
         """The parts behind an identity. A message is all there as soon as its first part is."""
-        parts = [self._router.recv(copy=False)]
-        while parts[-1].more:
-            parts.append(self._router.recv(copy=False))
+        part = self._router.recv(copy=False)
+        parts = [part]
+        while part.more:
+            part = self._router.recv(copy=False)
+            if len(parts) < _MOST_PARTS:  # libzmq bounds the size of a part, not their number
+                parts.append(part)
         return parts

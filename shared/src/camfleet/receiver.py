@@ -12,11 +12,12 @@ from typing import Final
 
 import zmq
 
-from camfleet.errors import Reason, RemoteProtocolError
+from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.frame import Frame
 from camfleet.hub_link import WINDOW, Event, HubLink
 from camfleet.mailbox import Mailbox
 from camfleet.port import Port
+from camfleet.wire import MAX_HEADER_BYTES
 
 _HIGH_WATER_MARK: Final = 256  # messages per node; credits keep it far lower
 _EXPIRE_NS: Final = 500_000_000
@@ -59,11 +60,17 @@ class Receiver(Port):
         super().__init__(address, _HIGH_WATER_MARK)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield frames, of each stream only the newest, until the receiver is closed."""
+        """Yield frames, of each stream only the newest, until the receiver is closed.
+
+        Raises:
+            LocalProtocolError: when its thread has broken.
+        """
         while not self._mailbox.is_closed:
             frame = self._mailbox.take(1.0)
             if frame is not None:
                 yield frame
+            elif not (self.is_alive or self._mailbox.is_closed):
+                raise LocalProtocolError("the receiver's thread has ended by an error of ours")
 
     def close(self) -> None:
         """Stop, let the address go, and end the iteration."""
@@ -101,6 +108,11 @@ def _header_and_payload(parts: list[zmq.Frame]) -> tuple[zmq.Frame, zmq.Frame]:
     if len(parts) != 2:
         raise RemoteProtocolError(
             Reason.PARTS, f"message has {len(parts)} parts, want header and payload"
+        )
+    size = len(parts[0])
+    if size > MAX_HEADER_BYTES:  # before it is copied
+        raise RemoteProtocolError(
+            Reason.HEADER_SIZE, f"header is {size} bytes, want 4 to {MAX_HEADER_BYTES}"
         )
     return parts[0], parts[1]
 
