@@ -7,6 +7,10 @@ from collections.abc import Generator
 
 import pytest
 
+for variable in [name for name in os.environ if name.startswith("CAMFLEET_")]:
+    if not variable.startswith(("CAMFLEET_TEST_", "CAMFLEET_SCREENSHOT")):
+        del os.environ[variable]  # a developer's own settings are none of the tests'
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(

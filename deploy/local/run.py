@@ -1,4 +1,7 @@
-"""Runs a hub and a few nodes as processes of this machine: `make run`. Leaves none behind."""
+"""Runs a hub and a few nodes as processes of this machine: `make run`. Leaves none behind.
+
+Their logs go to build/run, or to the folder that CAMFLEET_RUN_LOGS names: two runs need two.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,8 +25,9 @@ from types import FrameType
 from typing import IO, Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
-LOGS: Final = ROOT / "build" / "run"
+LOGS: Final = Path(os.environ.get("CAMFLEET_RUN_LOGS") or ROOT / "build" / "run")
 NAMES: Final = (("garden", "pond"), ("gate", "street"), ("porch", "lantern"), ("workshop", "lathe"))
+WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 READY_S: Final = 30.0
 STOP_S: Final = 3.0
 QUIET_S: Final = 5  # between lines of status where nobody watches a terminal
@@ -50,10 +55,10 @@ def main() -> int:
         stack.callback(_stop, children)
         try:
             children.append(_start("hub", "camfleet_hub", environment, stack))
-            _wait_ready(web, children)
+            _wait_ready(children)
             for name, settings in _nodes(options, host).items():
                 children.append(_start(name, "camfleet_node", settings, stack))
-            _announce(web, host)
+            _announce(options.bind, host)
             return _watch(web, children)
         except KeyboardInterrupt:
             print("\nstopping", flush=True)
@@ -69,14 +74,18 @@ def _parse() -> argparse.Namespace:
     options = parser.parse_args()
     if not 0 <= options.cameras <= 64:
         parser.error(f"CAMERAS is {options.cameras}, want 0 to 64")
-    if options.source is not None and not Path(options.source).exists():
+    if options.source is not None and not _path(options.source).exists():
         parser.error(f"SOURCE is {options.source!r}, want a video or folder that is there")
     return options
 
 
+def _path(source: str) -> Path:
+    return Path(source).expanduser().resolve()
+
+
 def _host(bind: str) -> str:
     """Where this machine finds the hub, as it stands in addresses."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
+    host = WILDCARDS.get(bind, bind)
     return f"[{host}]" if ":" in host else host
 
 
@@ -90,7 +99,7 @@ def _nodes(options: argparse.Namespace, host: str) -> dict[str, dict[str, str]]:
         name, camera = NAMES[number] if few else (f"node-{number + 1}", f"camera-{number + 1}")
         nodes[name] = _node(base, name, {camera: {"source": "synthetic"}})
     if options.source:
-        path = Path(options.source).resolve()
+        path = _path(options.source)
         nodes["footage"] = _node(
             base, "footage", {path.stem: {"source": "file", "path": str(path)}}
         )
@@ -107,6 +116,7 @@ def _node(base: dict[str, str], name: str, cameras: dict[str, dict[str, str]]) -
 def _start(name: str, module: str, environment: dict[str, str], stack: ExitStack) -> Child:
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{name}.log"
+    log.unlink(missing_ok=True)  # another run that still writes to it keeps its own
     output: IO[bytes] = stack.enter_context(log.open("wb"))
     process = subprocess.Popen(
         [sys.executable, "-m", module],
@@ -125,21 +135,30 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _wait_ready(base: str, children: list[Child]) -> None:
+def _wait_ready(children: list[Child]) -> None:
+    """Wait for our own hub's word: on its port another one might answer."""
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
         _check(children)
-        if _get(f"{base}/healthz") is not None:
+        if b'"event": "ready"' in children[0].log.read_bytes():
             return
         time.sleep(0.1)
-    _fail(children[0], f"the hub did not answer within {READY_S:.0f} s")
+    _fail(children[0], f"the hub was not ready within {READY_S:.0f} s")
 
 
-def _announce(web: str, host: str) -> None:
-    imagezmq = os.environ.get("CAMFLEET_HUB_IMAGEZMQ_PORT", "5555")
-    print(f"wall            {web}/", flush=True)
+def _announce(bind: str, host: str) -> None:
+    if is_open := bind in WILDCARDS:
+        host = socket.gethostname()
+    ports = {"WEB": "8080", "IMAGEZMQ": "5555", "NODES": "5556"}
+    web, imagezmq, nodes = (
+        os.environ.get(f"CAMFLEET_HUB_{name}_PORT", port) for name, port in ports.items()
+    )
+    print(f"wall            http://{host}:{web}/", flush=True)
     print(f"imagezmq port   tcp://{host}:{imagezmq}")
-    print(f"logs            {LOGS.relative_to(ROOT)}/")
+    print(f"nodes' port     tcp://{host}:{nodes}")
+    if is_open:
+        print("whoever reaches these ports may watch and send: there is no login yet")
+    print(f"logs            {LOGS.relative_to(ROOT) if LOGS.is_relative_to(ROOT) else LOGS}/")
     print("Ctrl-C stops everything", flush=True)
 
 

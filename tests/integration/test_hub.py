@@ -194,7 +194,7 @@ def test_the_hub_serves_on_when_mjpeg_readers_hang_up(open_house: House) -> None
 
 
 def test_a_reader_that_does_not_read_slows_nobody(open_house: House) -> None:
-    request = b"GET /mjpeg/pi/front HTTP/1.1\r\nHost: hub\r\n\r\n"
+    request = b"GET /mjpeg/pi/front HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with ExitStack() as stack:
         for _ in range(10):
             address = "127.0.0.1", open_house.ports["WEB"]
@@ -210,6 +210,11 @@ def test_metrics_are_the_same_on_both_ports(open_house: House) -> None:
         text = answer.body.decode()
         assert 'camfleet_frames_received_total{camera="front",node="pi"}' in text
         assert 'camfleet_capture_to_hub_seconds_bucket{camera="back",le="0.005",node="pi"}' in text
+
+
+def test_the_port_for_metrics_serves_nothing_else(open_house: House) -> None:
+    for path in ("/", "/api/nodes", "/snapshot/pi/front.jpg", "/ws/wall", "/openapi.json"):
+        assert open_house.get(path, "METRICS").status == 404
 
 
 @pytest.mark.parametrize(
@@ -492,7 +497,7 @@ def quickest(end: Callable[[], float]) -> float:
 def test_a_hub_ends_within_a_second_whoever_watches(house: House, number: int) -> None:
     def end() -> float:
         running(house)
-        request = b"GET /mjpeg/pi/front HTTP/1.1\r\nHost: hub\r\n\r\n"
+        request = b"GET /mjpeg/pi/front HTTP/1.1\r\nHost: localhost\r\n\r\n"
         with (
             screen(house) as idle,
             screen(house) as watching,
@@ -523,7 +528,7 @@ def test_a_hub_ends_when_viewers_are_stuck(house: House) -> None:
     house.start_hub()
     noise = np.random.default_rng(1).integers(0, 255, (3000, 4000, 3), np.uint8)
     send(house, "noise", noise)
-    request = b"GET /mjpeg/imagezmq/noise HTTP/1.1\r\nHost: hub\r\n\r\n"
+    request = b"GET /mjpeg/imagezmq/noise HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with (
         screen(house) as stuck,
         socket.create_connection(("127.0.0.1", house.ports["WEB"])) as reads_nothing,
@@ -594,6 +599,19 @@ def test_a_node_with_a_broken_camera_streams_its_others(house: House) -> None:
     house.await_frames("pi/front", more=5)
     assert house.cameras()["pi/broken"]["state"] == "stale"
     assert "there is no /dev/video-none" in node.said()
+
+
+def test_mjpeg_ends_when_its_camera_is_forgotten(house: House, until: Until) -> None:
+    house.start_hub({"CAMFLEET_HUB_MAX_CAMERAS": "1"})
+    node = house.start_node("pi", "front")
+    house.await_frames("pi/front")
+    with mjpeg(house, "/mjpeg/pi/front") as stream:
+        read_part(stream)
+        node.stop()
+        until(lambda: house.cameras()["pi/front"]["state"] == "offline")
+        until(lambda: send(house, "new", np.zeros((4, 4), np.uint8)) == b"OK")
+        stream.read()
+    assert house.cameras().keys() == {"imagezmq/new"}
 
 
 def test_a_hub_can_live_on_another_address(house: House, until: Until) -> None:

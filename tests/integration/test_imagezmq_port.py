@@ -134,8 +134,8 @@ class Harbour:
     def _accept(self, frame: Frame) -> None:
         self.fleet.accept(frame)
 
-    def _reject(self, node: str, camera: str, error: RemoteProtocolError) -> None:
-        self.fleet.reject(node, camera, error)
+    def _reject(self, node: str, error: RemoteProtocolError) -> None:
+        self.fleet.reject(node, error)
 
     def sender(self, package: Package = stock) -> Sender:
         sender = self._stack.enter_context(closing(package.ImageSender(self.port.address)))

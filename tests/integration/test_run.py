@@ -23,7 +23,12 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and nee
 
 
 def run(house: House, *options: str, **settings: str) -> Service:
-    return house.run([str(RUN), *options], house.settings | settings, "run")
+    settings = {"CAMFLEET_RUN_LOGS": str(logs(house))} | house.settings | settings
+    return house.run([str(RUN), *options], settings, "run")
+
+
+def logs(house: House) -> Path:
+    return house.folder / "logs"
 
 
 def runner(house: House, until: Until, *options: str) -> Service:
@@ -83,6 +88,12 @@ def test_a_run_tells_its_address_and_shows_cameras_and_footage(
     assert status.endswith(" dropped, 0 lost")
     footage = house.cameras()["footage/street"]
     assert (footage["width"], footage["height"], footage["state"]) == (64, 48, "online")
+
+
+def test_a_runs_logs_go_where_it_is_told(house: House, until: Until) -> None:
+    service = runner(house, until)
+    assert f"logs            {logs(house)}/\n" in service.said()
+    assert {path.name for path in logs(house).iterdir()} == {"hub.log", "garden.log"}
 
 
 def test_settings_of_nodes_around_it_do_not_disturb_a_run(house: House, until: Until) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,8 @@ from camfleet.frame import Frame, FrameHeader
 from camfleet.hub_link import NodeJoined, NodeLeft, NodeReported
 from camfleet.testing import FakeClock
 from camfleet.wire import Counters
-from camfleet_hub.fleet import IMAGEZMQ_NODE, Fleet, Stream
+from camfleet_hub.fleet import IMAGEZMQ_NODE, Fleet
+from camfleet_hub.stream import Stream
 
 SESSION: Final = 7
 JPEG: Final = encode_jpeg(np.full((6, 8, 3), 99, np.uint8))
@@ -26,7 +28,8 @@ class Feed:
 
     def __init__(self, max_cameras: int = 512) -> None:
         self.clock = FakeClock()
-        self.fleet = Fleet(max_cameras, self.clock.monotonic_ns)
+        self.fleet = Fleet(max_cameras, monotonic_ns=self.clock.monotonic_ns)
+        self.viewers_rejected: Counter[str] = Counter()
         self._numbers = itertools.count()
 
     def hello(self, node: str, *streams: str, session: int = SESSION, captured: int = 0) -> None:
@@ -84,7 +87,7 @@ class Feed:
         """Let a message be rejected, as a port tells it."""
         error = RemoteProtocolError(reason, "found x, want y")
         error.stream, error.sent = stream, sent
-        self.fleet.reject(node, error.camera, error)
+        self.fleet.reject(node, error)
 
     def stream(self, stream_id: str = "pi/front") -> Stream:
         """The stream with this id, which must be there."""

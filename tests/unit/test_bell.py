@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.unit.conftest import Feed
 
-    from camfleet_hub.fleet import Stream
+    from camfleet_hub.stream import Stream
 
 
 class FakeLoop:

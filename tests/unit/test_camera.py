@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import queue
 import threading
 import time
@@ -17,22 +18,19 @@ from camfleet.frame import FrameHeader
 from camfleet.node_link import NodeLink
 from camfleet.outbox import Outbox, Outlet
 from camfleet.wire import Credit, Welcome, decode, encode
-from camfleet_node import camera as camera_module
 from camfleet_node.camera import Camera, close_all
-from camfleet_node.settings import SyntheticCamera
 from camfleet_node.sources import Picture, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from camfleet_node.sources import Source
+    from camfleet_node.sources import Image, Source
 
     Start = Callable[..., Camera]
 
 T = TypeVar("T")
 DEADLINE_S = 5.0
 STREAM = "front/main"
-SETTINGS = SyntheticCamera.model_validate({"source": "synthetic"})
 
 
 def picture(level: int = 100, shape: tuple[int, ...] = (12, 16, 3)) -> Picture:
@@ -46,6 +44,15 @@ def until(claim: Callable[[], T]) -> T:
         assert time.monotonic() < deadline_s, "it never became true"
         time.sleep(0.002)  # of a poll: nothing depends on how long it is
     return answer
+
+
+def failing(error: Exception) -> Callable[[Image], bytes]:
+    """Make an encoder that fails."""
+
+    def encode(_image: Image) -> bytes:
+        raise error
+
+    return encode
 
 
 class FakeSource:
@@ -123,17 +130,21 @@ def hub() -> Iterator[Hub]:
     made.outbox.close()
 
 
+class FakeEncoder:
+    """Encodes, or does once what the test says; it keeps the gray level of each picture."""
+
+    def __init__(self) -> None:
+        self.levels: list[int] = []
+        self.instead: list[Callable[[Image], bytes]] = []
+
+    def __call__(self, image: Image) -> bytes:
+        self.levels.append(int(image.flat[0]))
+        return self.instead.pop(0)(image) if self.instead else encode_jpeg(image)
+
+
 @pytest.fixture
-def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The gray level of each picture that was encoded."""
-    levels: list[int] = []
-
-    def counting(image: Any, quality: int) -> bytes:  # noqa: ANN401 - a picture
-        levels.append(int(image.flat[0]))
-        return encode_jpeg(image, quality)
-
-    monkeypatch.setattr(camera_module, "encode_jpeg", counting)
-    return levels
+def encoder() -> FakeEncoder:
+    return FakeEncoder()
 
 
 @pytest.fixture
@@ -143,14 +154,14 @@ def events() -> Iterator[list[Any]]:
         yield captured
 
 
-class Opened:
-    """Stands in for `open_source`: gives the next source of a list, and waits no time at all."""
+class FakeOpener:
+    """Opens the next source of a list, then only such as hang."""
 
     def __init__(self) -> None:
         self.sources: list[Source | SourceError] = []
         self.count = 0
 
-    def __call__(self, _name: str, _settings: object) -> Source:
+    def __call__(self) -> Source:
         self.count += 1
         source = self.sources.pop(0) if self.sources else HangingSource()
         if isinstance(source, SourceError):
@@ -159,21 +170,22 @@ class Opened:
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
-    fake = Opened()
-    monkeypatch.setattr(camera_module, "open_source", fake)
-    monkeypatch.setattr(camera_module, "_FIRST_RETRY_S", 0.001)
-    monkeypatch.setattr(camera_module, "_MOST_RETRY_S", 0.01)
-    return fake
+def opener() -> FakeOpener:
+    return FakeOpener()
 
 
 @pytest.fixture
-def start(hub: Hub) -> Iterator[Start]:
+def start(hub: Hub, opener: FakeOpener, encoder: FakeEncoder) -> Iterator[Start]:
     """Start a camera that is closed with the test."""
     cameras: list[Camera] = []
 
-    def started(source: Source | None = None) -> Camera:
-        cameras.append(Camera("front", SETTINGS, hub.outlet, source))
+    def started(
+        source: Source | None = None,
+        opens: Callable[[], Source] = opener,
+        backoff: Backoff | None = None,
+    ) -> Camera:
+        backoff = backoff or Backoff(0.001, 0.01, lambda: 0.5)
+        cameras.append(Camera("front", hub.outlet, opens, encoder, backoff, source=source))
         return cameras[-1]
 
     yield started
@@ -197,10 +209,10 @@ def test_a_picture_is_sent_with_its_shape_and_times(hub: Hub, start: Start) -> N
     assert frame.stages.encode_ns > 0
 
 
-def test_nothing_is_encoded_without_a_credit(hub: Hub, start: Start, encoded: list[int]) -> None:
+def test_nothing_is_encoded_without_a_credit(hub: Hub, start: Start, encoder: FakeEncoder) -> None:
     start(FakeSource(*(picture(level) for level in range(50))))
     until(lambda: hub.counts()[0] == 50)
-    assert encoded == []
+    assert encoder.levels == []
 
 
 def test_pictures_without_a_credit_are_dropped_for_newer_ones(hub: Hub, start: Start) -> None:
@@ -208,12 +220,14 @@ def test_pictures_without_a_credit_are_dropped_for_newer_ones(hub: Hub, start: S
     until(lambda: hub.counts() == (50, 0, {"newer": 49}))
 
 
-def test_the_credit_goes_to_the_newest_picture(hub: Hub, start: Start, encoded: list[int]) -> None:
+def test_the_credit_goes_to_the_newest_picture(
+    hub: Hub, start: Start, encoder: FakeEncoder
+) -> None:
     start(FakeSource(*(picture(level) for level in range(50))))
     until(lambda: hub.counts()[0] == 50)
     hub.grant(1)
     assert hub.await_frame().sequence == 49
-    assert encoded == [49]
+    assert encoder.levels == [49]
 
 
 def test_a_credit_that_came_before_the_picture_is_spent_at_once(hub: Hub, start: Start) -> None:
@@ -227,16 +241,16 @@ def test_a_credit_that_came_before_the_picture_is_spent_at_once(hub: Hub, start:
 
 
 def test_a_slow_encoder_does_not_hold_up_the_capture(
-    hub: Hub, start: Start, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, start: Start, encoder: FakeEncoder
 ) -> None:
     is_encoding, may_go_on = threading.Event(), threading.Event()
 
-    def slow(_image: object, _quality: int) -> bytes:
+    def slow(image: Image) -> bytes:
         is_encoding.set()
         may_go_on.wait(DEADLINE_S)
-        return encode_jpeg(picture().image)
+        return encode_jpeg(image)
 
-    monkeypatch.setattr(camera_module, "encode_jpeg", slow)
+    encoder.instead = [slow]
     hub.grant(1)
     source = FakeSource(picture())
     start(source)
@@ -277,10 +291,9 @@ def test_a_picture_that_no_jpeg_can_hold_is_counted_and_the_next_one_sent(
 
 
 def test_a_picture_that_no_frame_can_hold_is_counted_and_the_next_one_sent(
-    hub: Hub, start: Start, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, start: Start, encoder: FakeEncoder
 ) -> None:
-    jpegs = [b"larger than a frame may be", encode_jpeg(picture().image)]
-    monkeypatch.setattr(camera_module, "encode_jpeg", lambda *_: jpegs.pop(0))
+    encoder.instead = [lambda _: b"larger than a frame may be"]
     hub.grant(1)
     source = FakeSource(picture())
     start(source)
@@ -289,34 +302,67 @@ def test_a_picture_that_no_frame_can_hold_is_counted_and_the_next_one_sent(
     assert hub.await_frame().sequence == 1
 
 
-def test_unfit_pictures_are_told_once(hub: Hub, start: Start, events: list[Any]) -> None:
+def test_an_unforeseen_error_of_the_encoder_is_survived_and_logged(
+    hub: Hub, start: Start, encoder: FakeEncoder, events: list[Any]
+) -> None:
+    encoder.instead = [failing(ZeroDivisionError("a bug"))]
+    hub.grant(1)
+    source = FakeSource(picture())
+    start(source)
+    until(lambda: hub.counts()[2] == {"unfit": 1})
+    source.items.put(picture())
+    assert hub.await_frame().sequence == 1
+    [event] = events
+    assert (event["event"], event["problem"]) == ("unfit picture", "ZeroDivisionError: a bug")
+    assert isinstance(event["exc_info"], ZeroDivisionError)
+
+
+def test_pictures_that_the_source_passed_over_are_captured_and_dropped(
+    hub: Hub, start: Start
+) -> None:
+    hub.grant(2)
+    source = FakeSource(dataclasses.replace(picture(), passed_over=3))
+    start(source)
+    assert hub.await_frame().sequence == 3
+    source.items.put(dataclasses.replace(picture(), passed_over=2))
+    assert hub.await_frame().sequence == 6
+    assert hub.counts() == (7, 2, {"newer": 5})
+
+
+@pytest.mark.parametrize("error", [ValueError("of size 1"), ZeroDivisionError("a bug")])
+def test_unfit_pictures_are_told_at_most_once_a_second(
+    hub: Hub, start: Start, encoder: FakeEncoder, events: list[Any], error: Exception
+) -> None:
+    encoder.instead = [failing(error)] * 20
     hub.grant(1)
     source = FakeSource()
+    begun_s = time.monotonic()
     start(source)
-    for count in range(1, 6):
-        source.items.put(picture(shape=(1, 65_501)))
+    for count in range(1, 21):
+        source.items.put(picture())
         until(lambda: hub.counts()[2].get("unfit") == count)  # noqa: B023 - used at once
-    assert len(events) == 1
+    until(lambda: events)
+    assert len(events) <= 1 + (time.monotonic() - begun_s)
 
 
 # sources that fail
 
 
 def test_a_source_that_fails_is_closed_and_opened_again(
-    hub: Hub, start: Start, opened: Opened
+    hub: Hub, start: Start, opener: FakeOpener
 ) -> None:
     broken, fine = FakeSource(picture(), SourceError("unplugged")), FakeSource(picture())
-    opened.sources = [fine]
+    opener.sources = [fine]
     start(broken)
     until(lambda: hub.counts()[0] == 2)
     assert broken.is_closed
 
 
 def test_an_unforeseen_error_of_a_source_is_survived_and_logged(
-    hub: Hub, start: Start, opened: Opened, events: list[Any]
+    hub: Hub, start: Start, opener: FakeOpener, events: list[Any]
 ) -> None:
     broken = FakeSource(ZeroDivisionError("in a driver"))
-    opened.sources = [FakeSource(picture())]
+    opener.sources = [FakeSource(picture())]
     start(broken)
     until(lambda: hub.counts()[0] == 1)
     assert broken.is_closed
@@ -324,45 +370,38 @@ def test_an_unforeseen_error_of_a_source_is_survived_and_logged(
 
 
 def test_a_source_that_cannot_be_opened_is_tried_again(
-    hub: Hub, start: Start, opened: Opened
+    hub: Hub, start: Start, opener: FakeOpener
 ) -> None:
-    opened.sources = [SourceError("no device"), SourceError("no device"), FakeSource(picture())]
+    opener.sources = [SourceError("no device"), SourceError("no device"), FakeSource(picture())]
     start()
     until(lambda: hub.counts()[0] == 1)
-    assert opened.count == 3
+    assert opener.count == 3
 
 
 def test_a_source_that_ends_is_opened_again_after_a_pause(
-    hub: Hub, start: Start, opened: Opened, events: list[Any]
+    hub: Hub, start: Start, opener: FakeOpener, events: list[Any]
 ) -> None:
-    opened.sources = [FakeSource(None), FakeSource(picture())]
+    opener.sources = [FakeSource(None), FakeSource(picture())]
     start(FakeSource(None))
     until(lambda: hub.counts()[0] == 1)
     assert [event["problem"] for event in events] == ["its pictures have ended"] * 2
 
 
 def test_pauses_between_tries_become_longer(
-    start: Start,
-    opened: Opened,
-    events: list[Any],
-    monkeypatch: pytest.MonkeyPatch,
+    start: Start, opener: FakeOpener, events: list[Any]
 ) -> None:
-    monkeypatch.setattr(camera_module, "_MOST_RETRY_S", 10.0)
-    monkeypatch.setattr(camera_module, "_FIRST_RETRY_S", 0.02)
-    opened.sources = [SourceError("no device") for _ in range(4)]
-    start()
-    until(lambda: len(events) == 4)
-    ceilings_s = [0.02, 0.04, 0.08, 0.16]
-    for event, ceiling_s in zip(events, ceilings_s, strict=True):
-        assert ceiling_s / 2 - 0.05 <= event["retry_s"] <= ceiling_s + 0.05
+    opener.sources = [SourceError("no device") for _ in range(3)]
+    start(backoff=Backoff(0.2, 10, lambda: 0.0))
+    until(lambda: len(events) == 3)
+    assert [event["retry_s"] for event in events] == [0.1, 0.2, 0.4]
 
 
 def test_the_sequence_goes_on_over_a_reopened_source(
-    hub: Hub, start: Start, opened: Opened
+    hub: Hub, start: Start, opener: FakeOpener
 ) -> None:
     hub.grant(2)
     broken = FakeSource(picture())
-    opened.sources = [FakeSource(picture())]
+    opener.sources = [FakeSource(picture())]
     start(broken)
     assert hub.await_frame().sequence == 0
     broken.items.put(SourceError("unplugged"))
@@ -422,21 +461,17 @@ def test_a_camera_that_pauses_after_a_failure_closes_at_once(
     assert is_quick(camera.close)
 
 
-def test_a_source_that_opens_only_after_the_closing_is_closed(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_source_that_opens_only_after_the_closing_is_closed(start: Start) -> None:
     late = FakeSource(picture())
     is_opening, may_open = threading.Event(), threading.Event()
 
-    def open_late(_name: str, _settings: object) -> Source:
+    def open_late() -> Source:
         is_opening.set()
         may_open.wait(DEADLINE_S)
         return late
 
-    monkeypatch.setattr(camera_module, "open_source", open_late)
-    monkeypatch.setattr(camera_module, "_STOP_S", 0.01)
-    camera = start()
+    camera = start(opens=open_late)
     assert is_opening.wait(DEADLINE_S)
-    camera.close()
+    close_all([camera], 0.01)
     may_open.set()
     until(lambda: late.is_closed)

@@ -101,6 +101,33 @@ def test_a_camera_that_hangs_on_a_living_node_is_stale_and_never_offline(feed: F
     assert found == ["online"] * 2 + ["stale"] * 18
 
 
+def test_a_slow_camera_is_judged_by_how_often_it_usually_sends(feed: Feed) -> None:
+    for _ in range(4):
+        feed.send("rpi1/main", node=IMAGEZMQ_NODE)
+        feed.clock.advance(15)
+    found = states(feed, "imagezmq/rpi1", 0, 29, 1, 104, 1)
+    assert found == ["online", "online", "stale", "stale", "offline"]
+
+
+def test_an_outage_does_not_make_a_fast_camera_slow(feed: Feed) -> None:
+    for pause_s in (0.1, 0.1, 0.1, 600, 0.1, 0):
+        feed.send("rpi1/main", node=IMAGEZMQ_NODE)
+        feed.clock.advance(pause_s)
+    assert states(feed, "imagezmq/rpi1", 2.9, 0.2) == ["online", "stale"]
+
+
+def test_stock_senders_node_is_as_its_best_camera(feed: Feed) -> None:
+    def state() -> Liveness:
+        return feed.fleet.nodes()[0].liveness(feed.clock.monotonic_ns())
+
+    for _ in range(3):
+        feed.send("slow/main", node=IMAGEZMQ_NODE)
+        feed.clock.advance(30)
+    assert state() is Liveness.ONLINE
+    feed.clock.advance(600)
+    assert state() is Liveness.OFFLINE
+
+
 def test_a_camera_without_a_picture_yet_is_stale(feed: Feed) -> None:
     feed.hello("pi", "front/main")
     assert states(feed, "pi/front", 0) == ["stale"]
@@ -144,18 +171,6 @@ def test_what_a_forgotten_node_did_wrong_is_counted_under_no_name(feed: Feed) ->
     assert feed.fleet.rejected == {("", "", Reason.KIND): 100}
 
 
-def test_a_node_with_the_name_of_the_stock_senders_does_not_mix_with_them(feed: Feed) -> None:
-    stock = feed.frame("rpi1/main", node=IMAGEZMQ_NODE, sent=0)
-    feed.fleet.accept(stock)
-    feed.hello(IMAGEZMQ_NODE, "rpi1/main")
-    feed.fleet.take(feed.frame("rpi1/main", node=IMAGEZMQ_NODE))
-    feed.heartbeat(IMAGEZMQ_NODE)
-    feed.goodbye(IMAGEZMQ_NODE)
-    assert feed.stream("imagezmq/rpi1").newest is stock
-    assert states(feed, "imagezmq/rpi1", 0) == ["online"]
-    assert feed.fleet.rejected == {("", "", Reason.NAME_TAKEN): 4}
-
-
 def test_a_camera_of_a_node_that_left_is_remembered(feed: Feed) -> None:
     feed.hello("pi", "front/main")
     frame = feed.send()
@@ -167,8 +182,27 @@ def test_a_camera_of_a_node_that_left_is_remembered(feed: Feed) -> None:
 
 
 def few(feed: Feed, max_cameras: int) -> Feed:
-    feed.fleet = Fleet(max_cameras, feed.clock.monotonic_ns)
+    feed.fleet = Fleet(max_cameras, monotonic_ns=feed.clock.monotonic_ns)
     return feed
+
+
+def roomy(feed: Feed, max_picture_bytes: int) -> Feed:
+    """The feed with memory for so many bytes of pictures."""
+    feed.fleet = Fleet(
+        99, max_picture_bytes=max_picture_bytes, monotonic_ns=feed.clock.monotonic_ns
+    )
+    return feed
+
+
+def ids(feed: Feed) -> list[str]:
+    return [stream.id for stream in feed.fleet.streams()]
+
+
+def arrive(feed: Feed, stream: str, *, node: str = "pi", sent: int | None = None) -> None:
+    """Let a frame be refused and come again when the fleet had time to make room."""
+    feed.send(stream, node=node, sent=sent)
+    feed.fleet.sample()
+    feed.send(stream, node=node, sent=sent)
 
 
 def test_a_frame_of_one_camera_too_many_is_refused(feed: Feed) -> None:
@@ -246,14 +280,17 @@ def test_a_rejection_in_another_profile_is_accounted_there(feed: Feed) -> None:
     assert feed.stream("pi/front/preview").stats.lost == 0
 
 
+# making room
+
+
 def test_a_further_camera_takes_the_place_of_one_that_is_long_offline(feed: Feed) -> None:
     few(feed, 2).send("front/main", node="old")
     feed.clock.advance(5)
     feed.send("front/main", node="pi")
     feed.clock.advance(6)
     feed.send("front/main", node="pi")
-    feed.send("front/main", node="new")
-    assert [stream.id for stream in feed.fleet.streams()] == ["new/front", "pi/front"]
+    arrive(feed, "front/main", node="new")
+    assert ids(feed) == ["new/front", "pi/front"]
 
 
 def test_of_several_offline_cameras_the_longest_silent_one_goes(feed: Feed) -> None:
@@ -261,15 +298,103 @@ def test_of_several_offline_cameras_the_longest_silent_one_goes(feed: Feed) -> N
     feed.clock.advance(1)
     feed.send("later/main", node="imagezmq-like")
     feed.clock.advance(20)
-    feed.send("newest/main", node="imagezmq-like")
-    names = [stream.camera for stream in feed.fleet.streams()]
-    assert names == ["later", "newest"]
+    arrive(feed, "newest/main", node="imagezmq-like")
+    assert ids(feed) == ["imagezmq-like/later", "imagezmq-like/newest"]
+
+
+def test_offline_cameras_are_remembered_until_somebody_wants_their_place(feed: Feed) -> None:
+    few(feed, 1).send("front/main")
+    feed.clock.advance(10_000)
+    feed.fleet.sample()
+    assert ids(feed) == ["pi/front"]
+
+
+def test_a_camera_that_is_refused_again_and_again_takes_one_place(feed: Feed) -> None:
+    few(feed, 3)
+    for camera in "abc":
+        feed.send(f"{camera}/main")
+    feed.clock.advance(20)
+    for _ in range(30):
+        feed.send("new/main", node="new")
+    arrive(feed, "new/main", node="new")
+    assert len(ids(feed)) == 3
+
+
+def test_a_full_fleet_makes_room_for_nobody_where_all_are_there(feed: Feed) -> None:
+    few(feed, 1).send("front/main")
+    arrive(feed, "front/main", node="new")
+    assert ids(feed) == ["pi/front"]
+
+
+def test_a_node_that_left_is_forgotten_with_its_last_camera(feed: Feed) -> None:
+    few(feed, 1).hello("pi", "front/main")
+    feed.reject("pi", Reason.KIND)
+    feed.goodbye("pi")
+    arrive(feed, "front/main", node="new")
+    assert [node.name for node in feed.fleet.nodes()] == ["new"]
+    assert feed.fleet.rejected["", "", Reason.KIND] == 1
+
+
+def test_whoever_looks_at_a_camera_is_told_when_it_is_forgotten(feed: Feed) -> None:
+    few(feed, 1).send("front/main")
+    found: list[object] = []
+    feed.fleet.on_frame = lambda stream: found.append(feed.fleet.find(stream.id))
+    feed.clock.advance(20)
+    feed.send("front/main", node="new")
+    feed.fleet.sample()
+    assert found == [None]
 
 
 def test_what_was_rejected_of_a_forgotten_camera_is_still_counted(feed: Feed) -> None:
     few(feed, 1).send("front/main")
-    error = RemoteProtocolError(Reason.NOT_JPEG, "no JPEG")
-    feed.fleet.reject("pi", "front", error)
+    feed.reject("pi", Reason.NOT_JPEG, "front/main")
     feed.clock.advance(20)
-    feed.send("front/main", node="new")
-    assert feed.fleet.rejected == {("", "", Reason.NOT_JPEG): 1}
+    arrive(feed, "front/main", node="new")
+    assert feed.fleet.rejected["", "", Reason.NOT_JPEG] == 1
+
+
+def test_a_camera_that_returns_after_it_was_forgotten_has_lost_nothing(feed: Feed) -> None:
+    few(feed, 1).hello("pi", "front/main")
+    for sent in range(1000):
+        feed.send(sent=sent)
+    feed.goodbye("pi")
+    arrive(feed, "front/main", node="new")
+    feed.clock.advance(20)
+    arrive(feed, "front/main", sent=1000)
+    feed.heartbeat("pi", Counters("front/main", 4000, 1001, {"newer": 3000}))
+    stats = feed.stream().stats
+    assert (stats.received, stats.lost, stats.captured, stats.dropped) == (1, 0, 0, {"newer": 0})
+
+
+# memory for pictures
+
+
+def test_a_picture_beyond_the_memory_for_all_is_rejected_and_not_lost(feed: Feed) -> None:
+    roomy(feed, 2 * len(feed.frame().payload)).hello("pi", "a/main", "b/main", "c/main")
+    for camera in "abc":
+        feed.send(f"{camera}/main", sent=0)
+    feed.heartbeat("pi", Counters("c/main", 1, 1, {}))
+    assert feed.fleet.rejected == {("pi", "c", Reason.TOO_MANY): 1}
+    assert (feed.stream("pi/c").newest, feed.stream("pi/c").stats.lost) == (None, 0)
+
+
+def test_a_newer_picture_takes_the_memory_of_the_one_before(feed: Feed) -> None:
+    roomy(feed, len(feed.frame().payload))
+    for _ in range(5):
+        feed.send()
+    assert feed.stream().stats.received == 5
+
+
+def test_a_stock_sender_is_told_that_there_is_no_memory_for_its_picture(feed: Feed) -> None:
+    roomy(feed, len(feed.frame().payload)).send("a/main", node=IMAGEZMQ_NODE)
+    with pytest.raises(RemoteProtocolError, match="together at most") as caught:
+        feed.send("b/main", node=IMAGEZMQ_NODE)
+    assert caught.value.reason is Reason.TOO_MANY
+    assert ids(feed) == ["imagezmq/a"]
+
+
+def test_an_offline_cameras_memory_goes_to_one_that_is_there(feed: Feed) -> None:
+    roomy(feed, len(feed.frame().payload)).send("front/main", node="old")
+    feed.clock.advance(20)
+    arrive(feed, "front/main", node="new")
+    assert ids(feed) == ["new/front"]

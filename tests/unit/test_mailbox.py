@@ -36,7 +36,7 @@ def test_an_item_wakes_whoever_waits() -> None:
 def test_closing_wakes_whoever_waits() -> None:
     mailbox: Mailbox[int] = Mailbox()
     taken: list[int | None] = []
-    takers = [threading.Thread(target=lambda: taken.append(mailbox.take())) for _ in range(2)]
+    takers = [threading.Thread(target=lambda: taken.append(mailbox.take(10))) for _ in range(2)]
     for taker in takers:
         taker.start()
     mailbox.close()
@@ -50,5 +50,5 @@ def test_what_is_in_a_closed_mailbox_can_still_be_taken() -> None:
     mailbox.put(1)
     mailbox.close()
     assert mailbox.is_closed
-    assert mailbox.take() == 1
-    assert mailbox.take() is None
+    assert mailbox.take(0) == 1
+    assert mailbox.take(0) is None

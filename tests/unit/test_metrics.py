@@ -24,7 +24,7 @@ LATENCY = "camfleet_capture_to_hub_seconds"
 
 def exposition(feed: Feed) -> str:
     registry = CollectorRegistry()
-    registry.register(FleetCollector(feed.fleet))
+    registry.register(FleetCollector(feed.fleet, feed.viewers_rejected))
     return generate_latest(registry).decode()
 
 
@@ -91,6 +91,11 @@ def test_rejected_messages_are_counted_by_reason(feed: Feed) -> None:
     assert value(feed, rejected, node="pi", camera="front", reason="not_jpeg") == 2
     assert value(feed, rejected, node="pi", camera="", reason="shape") == 1
     assert value(feed, rejected, node="", camera="", reason="magic") == 1
+
+
+def test_viewers_that_were_sent_away_are_counted_by_reason(feed: Feed) -> None:
+    feed.viewers_rejected["origin"] += 2
+    assert value(feed, "camfleet_viewers_rejected_total", reason="origin") == 2
 
 
 def test_latency_is_a_histogram_in_seconds(feed: Feed) -> None:

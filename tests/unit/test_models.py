@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastapi.encoders import jsonable_encoder
 
+from camfleet.errors import Reason
 from camfleet.wire import Counters
 from camfleet_hub.fleet import IMAGEZMQ_NODE
 from camfleet_hub.web import models
@@ -81,6 +82,18 @@ def test_counters_are_told_per_camera(feed: Feed) -> None:
     assert (counts.captured, counts.received, counts.lost) == (9, 1, 2)
     assert counts.received_bytes == len(frame.payload)
     assert counts.dropped == {"newer": 4}
+
+
+def test_what_was_rejected_and_skipped_is_told_where_it_belongs(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.reject("pi", Reason.NOT_JPEG, "front/main", sent=0)
+    feed.reject("pi", Reason.KIND)
+    feed.reject("pi", Reason.KIND)
+    feed.reject("", Reason.MAGIC)
+    feed.stream().skipped = 3
+    [node] = models.nodes(feed.fleet)
+    [counts] = node.cameras
+    assert (node.rejected, counts.rejected, counts.skipped) == ({"kind": 2}, {"not_jpeg": 1}, 3)
 
 
 def test_all_of_it_can_be_written_as_json(feed: Feed) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +13,7 @@ import simplejpeg
 
 from camfleet.frame import Frame, FrameHeader
 from camfleet.payload import PLAIN_DTYPES
+from camfleet_hub.stream import Stream
 from camfleet_hub.web.pictures import Pictures
 
 if TYPE_CHECKING:
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tests.unit.conftest import Feed
 
-    from camfleet_hub.fleet import Stream
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +81,18 @@ async def test_viewers_of_one_picture_share_one_encoding(
 
 async def test_a_newer_picture_is_encoded_anew(pictures: Pictures, stream: Stream) -> None:
     assert await pictures.jpeg(stream, gray(10)) != await pictures.jpeg(stream, gray(250))
+
+
+async def test_a_camera_that_is_forgotten_takes_its_picture_along(
+    pictures: Pictures, feed: Feed
+) -> None:
+    feed.send()
+    stream, frame = Stream(feed.fleet.nodes()[0], "gone/main"), gray()
+    await pictures.jpeg(stream, frame)
+    kept = weakref.ref(stream)
+    del stream
+    gc.collect()
+    assert kept() is None
 
 
 async def test_a_viewer_that_goes_away_takes_nobodys_picture_along(

@@ -10,10 +10,17 @@ T = 1_800_000_000_000_000_000
 MS = 1_000_000
 
 
-def frame(sent: int, *, captured_ns: int = T, received_ns: int = T, offset_ns: int = 0) -> Frame:
+def frame(
+    sent: int,
+    *,
+    session: int = 1,
+    captured_ns: int = T,
+    received_ns: int = T,
+    offset_ns: int = 0,
+) -> Frame:
     header = FrameHeader(
         stream="front/main",
-        session=1,
+        session=session,
         sequence=sent,
         sent=sent,
         captured_ns=captured_ns,
@@ -85,7 +92,7 @@ def test_a_new_session_is_no_loss(stats: StreamStats) -> None:
     stats.account(frame(0))
     stats.report(counters(7, 1, newer=6))
     stats.begin(2, counters(5, 3, newer=2))
-    stats.account(frame(3))
+    stats.account(frame(3, session=2))
     stats.report(counters(7, 4, newer=3))
     assert (stats.received, stats.lost, stats.captured) == (2, 0, 9)
     assert stats.dropped == {"newer": 7}
@@ -105,6 +112,29 @@ def test_a_restarted_hub_counts_from_what_the_node_had_by_then() -> None:
     stats.report(counters(1003, 601, newer=401, no_credit=1))
     assert (stats.captured, stats.lost) == (3, 1)
     assert stats.dropped == {"newer": 1, "no_credit": 1}
+
+
+def test_a_camera_whose_hello_was_not_heard_is_counted_from_its_first_frame() -> None:
+    stats = StreamStats()
+    stats.account(frame(1000))
+    stats.report(counters(5000, 1001, newer=4000))
+    stats.report(counters(5003, 1003, newer=4001, no_credit=1))
+    assert (stats.received, stats.lost, stats.captured) == (1, 2, 3)
+    assert stats.dropped == {"newer": 1, "no_credit": 1}
+
+
+def test_frames_of_another_session_begin_anew_without_a_hello(stats: StreamStats) -> None:
+    stats.account(frame(0))
+    stats.account(frame(700, session=2))
+    stats.account(frame(702, session=2))
+    assert (stats.received, stats.lost) == (3, 1)
+
+
+def test_frames_that_nobody_numbered_are_never_lost() -> None:
+    stats = StreamStats()
+    for _ in range(5):
+        stats.account(frame(0, session=0))
+    assert (stats.received, stats.lost) == (5, 0)
 
 
 def test_a_node_cannot_fill_the_memory_with_reasons(stats: StreamStats) -> None:
@@ -165,7 +195,7 @@ def test_jitter_is_a_sixteenth_of_each_variation() -> None:
 def test_another_sessions_clock_is_not_jitter(stats: StreamStats) -> None:
     stats.account(frame(0))
     stats.begin(2, counters(0, 0))
-    stats.account(frame(0, captured_ns=T - 3600 * 10**9))
+    stats.account(frame(0, session=2, captured_ns=T - 3600 * 10**9))
     assert stats.jitter.jitter_ns == 0
 
 

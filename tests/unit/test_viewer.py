@@ -60,8 +60,8 @@ def showing(*cameras: str) -> Viewer:
 def serve(viewer: Viewer, feed: Feed) -> list[tuple[int, int]]:
     """Send what is due; return (tile, number) of each."""
     sent = []
-    for tile, stream, frame in viewer.due(feed.fleet.find):
-        header = viewer.send(tile, stream, frame)
+    for tile, stream, arrival in viewer.due(feed.fleet.find):
+        header = viewer.send(tile, stream, arrival)
         assert header is not None
         _, _, told_tile, number, _, _ = LAYOUT.unpack(header)
         assert told_tile == tile
@@ -158,7 +158,7 @@ def test_after_a_wait_the_newest_frame_is_sent(feed: Feed) -> None:
         newest = feed.send()
         sent += serve(viewer, feed)
     viewer.painted([(*number, 1.5) for number in sent])
-    assert [frame for _, _, frame in viewer.due(feed.fleet.find)] == [newest]
+    assert [arrival.frame for _, _, arrival in viewer.due(feed.fleet.find)] == [newest]
 
 
 def test_an_acknowledgement_counts_once(feed: Feed) -> None:
@@ -219,17 +219,17 @@ def test_a_tile_with_another_camera_begins_anew(feed: Feed) -> None:
 def test_a_tile_that_went_away_meanwhile_is_sent_nothing(feed: Feed) -> None:
     feed.send()
     viewer = showing("pi/front")
-    [(tile, stream, frame)] = viewer.due(feed.fleet.find)
+    [(tile, stream, arrival)] = viewer.due(feed.fleet.find)
     viewer.show([])
-    assert viewer.send(tile, stream, frame) is None
+    assert viewer.send(tile, stream, arrival) is None
 
 
 def test_a_tile_that_changed_its_camera_meanwhile_is_not_sent_the_old_one(feed: Feed) -> None:
     feed.send()
     viewer = showing("pi/front")
-    [(tile, stream, frame)] = viewer.due(feed.fleet.find)
+    [(tile, stream, arrival)] = viewer.due(feed.fleet.find)
     viewer.show([TileChoice(0, "pi/back")])
-    assert viewer.send(tile, stream, frame) is None
+    assert viewer.send(tile, stream, arrival) is None
 
 
 def test_numbers_are_never_the_same_in_two_tiles(feed: Feed) -> None:
@@ -254,6 +254,16 @@ def test_frames_that_were_passed_over_are_counted_as_skipped(feed: Feed) -> None
     assert feed.stream().skipped == 3
 
 
+def test_a_frame_that_comes_while_one_is_being_sent_is_not_skipped(feed: Feed) -> None:
+    viewer = showing("pi/front")
+    feed.send()
+    for tile, stream, arrival in viewer.due(feed.fleet.find):
+        feed.send()
+        viewer.send(tile, stream, arrival)
+    serve(viewer, feed)
+    assert feed.stream().skipped == 0
+
+
 def test_what_came_before_the_viewer_is_not_counted_as_skipped(feed: Feed) -> None:
     for _ in range(50):
         feed.send()
@@ -265,17 +275,20 @@ def test_what_came_before_the_viewer_is_not_counted_as_skipped(feed: Feed) -> No
 
 
 def test_the_header_is_version_kind_tile_number_capture_time_and_uncertainty(feed: Feed) -> None:
-    frame = feed.send(latency_ms=40)
+    feed.send(latency_ms=40)
     viewer = Viewer()
     viewer.show([TileChoice(513, "pi/front")])
-    header = viewer.send(513, feed.stream(), frame)
+    [(tile, stream, arrival)] = viewer.due(feed.fleet.find)
+    header = viewer.send(tile, stream, arrival)
     captured_ms = feed.clock.unix_ns() / 1e6 - 40
     assert header == struct.pack("<BBHIdd", 1, 1, 513, 1, captured_ms, 1.0)
 
 
 def test_an_unknown_capture_time_is_zero_with_an_uncertainty_of_minus_one(feed: Feed) -> None:
-    frame = feed.send()
-    header = showing("pi/front").send(0, feed.stream(), frame)
+    feed.send()
+    viewer = showing("pi/front")
+    [(tile, stream, arrival)] = viewer.due(feed.fleet.find)
+    header = viewer.send(tile, stream, arrival)
     assert header is not None
     assert LAYOUT.unpack(header)[4:] == (0.0, -1.0)
 

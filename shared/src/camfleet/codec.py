@@ -13,6 +13,21 @@ from camfleet.errors import Reason, RemoteProtocolError
 Image = NDArray[np.uint8]
 
 
+def check_image(image: object) -> None:
+    """See that an image is a picture, without encoding it.
+
+    Raises:
+        ValueError: for a shape or dtype that `encode_jpeg` does not take.
+    """
+    if not isinstance(image, np.ndarray):
+        raise ValueError(f"image is {type(image).__name__}, want an array")  # noqa: TRY004 - one kind of error for all that is no picture
+    if image.dtype != np.uint8 or image.ndim not in {2, 3} or 0 in image.shape:
+        raise ValueError(f"image is {image.dtype} of {image.shape}, want uint8 of 2 or 3 sides")
+    channels = _channels(image)
+    if channels not in {1, 3, 4}:
+        raise ValueError(f"image has {channels} channels, want 1 (gray), 3 (BGR) or 4 (BGRA)")
+
+
 def encode_jpeg(image: Image, quality: int = 80) -> bytes:
     """Encode a picture by libjpeg-turbo; the interpreter's lock is free meanwhile.
 
@@ -21,13 +36,10 @@ def encode_jpeg(image: Image, quality: int = 80) -> bytes:
         quality: 1 to 100, as libjpeg counts it.
 
     Raises:
-        ValueError: for another shape or dtype.
+        ValueError: for another shape or dtype, or sides that no JPEG can have.
     """
-    if image.dtype != np.uint8 or image.ndim not in {2, 3} or 0 in image.shape:
-        raise ValueError(f"image is {image.dtype} of {image.shape}, want uint8 of 2 or 3 sides")
-    channels = 1 if image.ndim == 2 else image.shape[2]
-    if channels not in {1, 3, 4}:
-        raise ValueError(f"image has {channels} channels, want 1 (gray), 3 (BGR) or 4 (BGRA)")
+    check_image(image)
+    channels = _channels(image)
     planes = np.ascontiguousarray(image.reshape(*image.shape[:2], channels))
     space, subsampling = (
         ("GRAY", "Gray") if channels == 1 else ("BGR" + "A" * (channels - 3), "420")
@@ -41,9 +53,10 @@ def encode_jpeg(image: Image, quality: int = 80) -> bytes:
 def decode(codec: str, shape: tuple[int, ...], dtype: str, payload: bytes | memoryview) -> Image:
     """Decode a payload for showing: BGR of (height, width, 3), or gray of (height, width).
 
-    Raw samples of another type are brought to uint8: booleans to 0 and 255, wider integers
-    by their high byte, floats from 0…1 (or 0…255 where one is above 1). Of one or two
-    channels the first is shown as gray, of more the first three as BGR.
+    Raw samples of another type are brought to uint8: booleans to 0 and 255, integers of 16
+    bits by their high byte, wider ones by clipping, since a program made those out of 0…255;
+    floats from 0…1 (or 0…255 where one is above 1). Of one or two channels the first is shown
+    as gray, of more the first three as BGR.
 
     Raises:
         RemoteProtocolError: with reason `not_jpeg` when a JPEG cannot be decoded.
@@ -58,6 +71,10 @@ def decode(codec: str, shape: tuple[int, ...], dtype: str, payload: bytes | memo
     return image[..., 0] if space == "GRAY" else image
 
 
+def _channels(image: NDArray[Any]) -> int:
+    return 1 if image.ndim == 2 else int(image.shape[2])
+
+
 def _first_channels(image: NDArray[Any]) -> NDArray[Any]:
     if image.ndim == 2:
         return image
@@ -70,8 +87,8 @@ def _to_uint8(image: NDArray[Any]) -> Image:
     if image.dtype == np.bool_:
         return np.where(image, np.uint8(255), np.uint8(0))
     if image.dtype.kind in "iu":
-        shift = 8 * (image.dtype.itemsize - 1)
-        return np.asarray(np.maximum(image, 0) >> shift, np.uint8)
+        shift = 8 * (image.dtype.itemsize - 1) if image.dtype.itemsize <= 2 else 0
+        return np.asarray(np.clip(np.maximum(image, 0) >> shift, 0, 255), np.uint8)
     bounded = np.nan_to_num(np.clip(image, 0, 255))  # first, so that nothing overflows later
     scale = 255 if bounded.max() <= 1 else 1
     return np.asarray(bounded * scale, np.uint8)

@@ -49,8 +49,3 @@ class RemoteProtocolError(CamfleetError):
         self.reason = reason
         self.stream = ""
         self.sent: int | None = None
-
-    @property
-    def camera(self) -> str:
-        """Whose picture it was, as far as that is known; else empty."""
-        return self.stream.partition("/")[0]

@@ -95,17 +95,25 @@ class HubLink:
         window: frames of one stream that may be in flight. An adaptive window and the
             demand of sinks will decide per stream; their place is `_grant`.
         max_nodes: how many nodes are welcomed at once.
+        reserved: names that no node may have, because the hub uses them itself.
 
     Raises:
         LocalProtocolError: for a window that would let nothing through.
     """
 
-    def __init__(self, session: int, window: int = WINDOW, max_nodes: int = MAX_NODES) -> None:
+    def __init__(
+        self,
+        session: int,
+        window: int = WINDOW,
+        max_nodes: int = MAX_NODES,
+        reserved: frozenset[str] = frozenset(),
+    ) -> None:
         if window < 1:
             raise LocalProtocolError(f"window is {window}, want 1 or more")
         self._session = session
         self._window = window
         self._max_nodes = max_nodes
+        self._reserved = reserved
         self._peers: dict[bytes, _Peer] = {}
         self._nodes: dict[str, _Peer] = {}
         self._displaced: dict[str, deque[int]] = {}
@@ -250,6 +258,9 @@ class HubLink:
             check_streams(counted.stream for counted in hello.counters)
         except RemoteProtocolError as error:
             self._refuse(identity, error.reason, str(error))
+        if hello.node in self._reserved:
+            text = f"the hub itself uses the name {hello.node!r}, want another one"
+            self._refuse(identity, Reason.NAME_TAKEN, text)
         before = self._peers.get(identity)
         if before is not None and before.node != hello.node:
             text = f"this connection is {before.node!r}, want another one for {hello.node!r}"

@@ -28,7 +28,7 @@ class Mailbox(Generic[T]):
             self._changed.notify()
         return replaced
 
-    def take(self, timeout_s: float | None = None) -> T | None:
+    def take(self, timeout_s: float) -> T | None:
         """Wait for an item; None after the timeout, or when the mailbox was closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._is_closed, timeout_s)

@@ -89,17 +89,24 @@ def check_draft(draft: Draft) -> None:
     """
     if draft.codec not in get_args(Codec):
         raise LocalProtocolError(f"codec is {draft.codec!r}, want one of {get_args(Codec)}")
-    if draft.captured_ns < 0:
-        raise LocalProtocolError(f"captured_ns is {draft.captured_ns}, want 0 (unknown) or more")
     try:
         check_payload(draft.codec, draft.shape, draft.dtype, draft.payload)
     except RemoteProtocolError as error:
         raise LocalProtocolError(str(error)) from error
-    if draft.label or draft.metadata:
-        _check_extras(draft.label, draft.metadata)
+    check_extras(draft.captured_ns, draft.label, draft.metadata)
 
 
-def _check_extras(label: str, metadata: Mapping[str, object]) -> None:
+def check_extras(captured_ns: int, label: str, metadata: Mapping[str, object]) -> None:
+    """See that a header can hold what a program says beside its picture.
+
+    Raises:
+        LocalProtocolError: when `captured_ns` is below 0, or label and metadata are too large,
+            or hold what a header cannot.
+    """
+    if captured_ns < 0:
+        raise LocalProtocolError(f"captured_ns is {captured_ns}, want 0 (unknown) or more")
+    if not (label or metadata):
+        return
     try:
         size = len(msgspec.msgpack.encode((label, metadata)))
         msgspec.convert((label, metadata), tuple[str, Metadata])

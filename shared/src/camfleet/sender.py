@@ -1,48 +1,36 @@
-"""The node's socket: one thread around one DEALER, which sends what its outbox allows.
-
-It never queues: a stream has one pending frame, and a newer one replaces it.
-"""
+"""What a program sends with: its pictures become frames of its cameras. No call of it waits."""
 
 from __future__ import annotations
 
-import contextlib
 import random
-import socket
-import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-import zmq
-
 from camfleet.backoff import Backoff
-from camfleet.codec import Image, encode_jpeg
-from camfleet.errors import CamfleetError
+from camfleet.codec import Image, check_image, encode_jpeg
+from camfleet.errors import CamfleetError, RemoteProtocolError
 from camfleet.frame import Metadata, Stages
 from camfleet.names import MAIN
-from camfleet.node_link import Draft, LinkState, NodeLink
-from camfleet.outbox import Outbox, Outlet
+from camfleet.node_link import Draft, LinkState, NodeLink, check_extras
+from camfleet.outbox import Outlet
 from camfleet.payload import check_jpeg
-from camfleet.sockets import connect_dealer
+from camfleet.uplink import Uplink
 from camfleet.wire import Counters
 
-_NS: Final = 1_000_000_000
-_POLL_MOST_S: Final = 1.0
-_HIGH_WATER_MARK: Final = 128  # never reached: credits bound what is sent
 _FIRST_HELLO_S: Final = 0.25
 _MOST_HELLO_S: Final = 5.0
 
-
-_Encode = Callable[[], tuple[bytes, tuple[int, ...]]]
+_Shape = tuple[int, ...]
 
 
 class _Extras(NamedTuple):
     """What a program says beside its picture."""
 
+    captured_ns: int
     label: str
     metadata: Metadata
-    captured_ns: int
 
 
 class Sender:
@@ -66,14 +54,9 @@ class Sender:
     ) -> None:
         backoff = Backoff(_FIRST_HELLO_S, _MOST_HELLO_S, random.random)
         link = NodeLink(node, random.getrandbits(63), backoff, software)
-        self._context, self._dealer = connect_dealer(address, _HIGH_WATER_MARK)
         self._quality = quality
-        self._waker, self._woken = socket.socketpair()
-        self._waker.setblocking(False)
-        self._outbox = Outbox(link, self._wake)
-        self._is_closing = False
-        self._thread = threading.Thread(target=self._run, name="camfleet-sender", daemon=True)
-        self._thread.start()
+        self._uplink = Uplink(address, link)
+        self._outbox = self._uplink.outbox
 
     def stream(self, camera: str, profile: str = MAIN) -> Outlet:
         """Declare a camera's stream and return its way out.
@@ -99,18 +82,24 @@ class Sender:
             image: (height, width, 3) BGR or (height, width) gray, uint8.
             label: a text for whoever sees the picture.
             metadata: a small map for the programs that read it.
-            captured_ns: start of exposure, Unix ns on this machine's clock; now by default.
+            captured_ns: start of exposure, Unix ns on this machine's clock; 0 for unknown; now
+                by default.
 
         Returns:
             False when it was dropped, because the hub holds as many as it wants or is away.
 
         Raises:
             ValueError: for an image that is not a picture.
-            LocalProtocolError: for a bad name, or a label and metadata too large for a header.
+            LocalProtocolError: for a bad name, a negative time, or a label and metadata too
+                large for a header.
         """
-        captured_ns = captured_ns or time.time_ns()
-        extras = _Extras(label, metadata or {}, captured_ns)
-        return self._send(camera, lambda: (encode_jpeg(image, self._quality), image.shape), extras)
+
+        def shape() -> _Shape:
+            check_image(image)
+            return image.shape
+
+        extras = _extras(captured_ns, label, metadata)
+        return self._send(camera, extras, shape, lambda: encode_jpeg(image, self._quality))
 
     def send_jpeg(
         self,
@@ -124,11 +113,16 @@ class Sender:
         """Send a picture that is a JPEG already; otherwise like `send`.
 
         Raises:
-            RemoteProtocolError: with reason `not_jpeg` when it is none.
+            ValueError: for bytes that are no JPEG.
         """
-        captured_ns = captured_ns or time.time_ns()
-        extras = _Extras(label, metadata or {}, captured_ns)
-        return self._send(camera, lambda: (jpeg, (*check_jpeg(jpeg), 3)), extras)
+
+        def shape() -> _Shape:
+            try:
+                return (*check_jpeg(jpeg), 3)
+            except RemoteProtocolError as error:  # of no peer: these bytes are our caller's
+                raise ValueError(str(error)) from error
+
+        return self._send(camera, _extras(captured_ns, label, metadata), shape, lambda: jpeg)
 
     def wait_online(self, timeout_s: float) -> bool:
         """Wait until the hub has welcomed this node; False after the timeout."""
@@ -142,7 +136,7 @@ class Sender:
     @property
     def is_alive(self) -> bool:
         """Whether the thread that sends is running: not after `close`, nor after a bug in it."""
-        return self._thread.is_alive()
+        return self._uplink.is_alive
 
     @property
     def refusal(self) -> str:
@@ -155,15 +149,7 @@ class Sender:
 
     def close(self) -> None:
         """Say goodbye and stop, within a second whatever the network does."""
-        if self._is_closing:
-            return
-        self._is_closing = True
-        self._outbox.close()
-        self._wake()
-        self._thread.join()
-        self._context.term()
-        self._waker.close()
-        self._woken.close()
+        self._uplink.close()
 
     def __enter__(self) -> Self:
         return self
@@ -176,73 +162,37 @@ class Sender:
     ) -> None:
         self.close()
 
-    def _send(self, camera: str, encode: _Encode, extras: _Extras) -> bool:
+    def _send(
+        self,
+        camera: str,
+        extras: _Extras,
+        check: Callable[[], _Shape],
+        encode: Callable[[], bytes],
+    ) -> bool:
         outlet = self.stream(camera)
         sequence = outlet.capture()
-        if not outlet.wait_credit(0):
-            outlet.drop("no_credit")
-            return False
         try:
-            payload, shape = encode()
-            outlet.send(_draft(sequence, payload, shape, extras))
+            shape = check()  # without a credit too, for a mistake is told always
+            check_extras(*extras)
+            if not outlet.wait_credit(0):
+                outlet.drop("no_credit")
+                return False
+            begun_ns = time.time_ns()
+            outlet.send(_draft(sequence, encode(), shape, extras, begun_ns))
         except (ValueError, CamfleetError):
-            outlet.drop("invalid")
+            outlet.drop("unfit")
             raise
         return True
 
-    def _wake(self) -> None:
-        with contextlib.suppress(OSError):  # then it is awake already, or closed
-            self._waker.send(b"\0")
 
-    # From here on only the sender's own thread, which alone touches the socket.
-
-    def _run(self) -> None:
-        with self._dealer:
-            while not self._is_closing:
-                self._write()
-                self._await()
-                self._read()
-            self._transmit(self._outbox.bye(), b"")
-
-    def _is_connected(self) -> bool:
-        return bool(int(self._dealer.get(zmq.EVENTS)) & zmq.POLLOUT)
-
-    def _write(self) -> None:
-        self._outbox.notice_silence(time.monotonic_ns())
-        if self._is_connected():
-            for header, payload in self._outbox.take(time.time_ns(), time.monotonic_ns()):
-                self._transmit(header, payload)
-
-    def _await(self) -> None:
-        """Sleep until there is something to read, to send, or a connection to send it on."""
-        poller = zmq.Poller()
-        poller.register(self._woken, zmq.POLLIN)
-        wait_s = _POLL_MOST_S
-        if self._is_connected():
-            poller.register(self._dealer, zmq.POLLIN)
-            wait_s = min(wait_s, (self._outbox.due_ns() - time.monotonic_ns()) / _NS)
-        else:
-            poller.register(self._dealer, zmq.POLLIN | zmq.POLLOUT)
-        if self._woken.fileno() in dict(poller.poll(max(0, int(wait_s * 1000) + 1))):
-            self._woken.recv(4096)
-
-    def _read(self) -> None:
-        headers = []
-        with contextlib.suppress(zmq.Again):
-            while True:
-                parts = self._dealer.recv_multipart(zmq.NOBLOCK)
-                headers.append(parts[0])
-        if headers:
-            self._outbox.receive(headers, time.time_ns(), time.monotonic_ns())
-
-    def _transmit(self, header: bytes, payload: bytes | memoryview) -> None:
-        # Again: the connection broke just now; what was sent on it is counted as lost.
-        with contextlib.suppress(zmq.Again):
-            self._dealer.send_multipart((header, payload), zmq.NOBLOCK, copy=False)
+def _extras(captured_ns: int | None, label: str, metadata: Metadata | None) -> _Extras:
+    captured_ns = time.time_ns() if captured_ns is None else captured_ns
+    return _Extras(captured_ns, label, metadata or {})
 
 
-def _draft(sequence: int, jpeg: bytes, shape: tuple[int, ...], extras: _Extras) -> Draft:
+def _draft(sequence: int, jpeg: bytes, shape: _Shape, extras: _Extras, begun_ns: int) -> Draft:
     ready_ns = time.time_ns()
+    age_ns = begun_ns - extras.captured_ns if extras.captured_ns else 0  # 0: nobody knows it
     return Draft(
         sequence=sequence,
         captured_ns=extras.captured_ns,
@@ -250,7 +200,7 @@ def _draft(sequence: int, jpeg: bytes, shape: tuple[int, ...], extras: _Extras) 
         payload=jpeg,
         codec="jpeg",
         shape=shape,
-        stages=Stages(encode_ns=ready_ns - extras.captured_ns),
+        stages=Stages(process_ns=max(0, age_ns), encode_ns=max(0, ready_ns - begun_ns)),
         label=extras.label,
         metadata=dict(extras.metadata),  # its own: the program may change its map meanwhile
     )

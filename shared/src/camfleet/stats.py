@@ -86,37 +86,30 @@ class StreamStats:
         self.received = 0
         self.received_bytes = 0
         self.lost = 0
+        self.captured = 0
         self.latency = Histogram()
         self.jitter = Jitter()
         self._session: int | None = None
         self._expected = 0
-        self._captured = _Total()
-        self._dropped: dict[str, _Total] = {}
-
-    @property
-    def captured(self) -> int:
-        """Pictures that the node captured."""
-        return self._captured.total
+        self._reported: Counters | None = None
+        self._dropped: dict[str, int] = {}
 
     @property
     def dropped(self) -> Counter[str]:
         """Pictures that the node discarded, by reason."""
-        reasons = list(self._dropped.items())  # a copy at once: another thread adds to it
-        return Counter({reason: count.total for reason, count in reasons})
+        return Counter(self._dropped.copy())  # at once: another thread adds to it
 
     def begin(self, session: int, counters: Counters) -> None:
         """Take a node's hello: a new session counts from what it had sent by then."""
         if session != self._session:
-            self._session = session
-            self._expected = counters.sent
-            self._captured.begin(counters.captured)
-            self.jitter.begin()
-            for reason in self._dropped.keys() | counters.dropped.keys():
-                self._of(reason).begin(counters.dropped.get(reason, 0))
+            self._begin(session, counters.sent)
+            self._reported = counters
 
     def account(self, frame: Frame) -> None:
         """Count one frame that arrived."""
         header = frame.header
+        if header.session != self._session:  # no hello of it was heard, so nothing is missed
+            self._begin(header.session, header.sent)
         self.received += 1
         self.received_bytes += len(frame.payload)
         self._catch_up(header.sent)
@@ -136,29 +129,19 @@ class StreamStats:
         """Take a heartbeat's counts: what was sent before it and has not arrived is lost."""
         self._catch_up(counters.sent)
         self._expected = max(self._expected, counters.sent)
-        self._captured.update(counters.captured)
+        before = self._reported or counters  # the first one is where counting begins
+        self._reported = counters
+        self.captured += max(0, counters.captured - before.captured)
         for reason, count in counters.dropped.items():
-            self._of(reason).update(count)
+            if reason in self._dropped or len(self._dropped) < _MOST_REASONS:
+                grown = max(0, count - before.dropped.get(reason, 0))
+                self._dropped[reason] = self._dropped.get(reason, 0) + grown
 
-    def _of(self, reason: str) -> _Total:
-        if len(self._dropped) < _MOST_REASONS:
-            return self._dropped.setdefault(reason, _Total())
-        return self._dropped.get(reason) or _Total()  # one that nobody keeps
+    def _begin(self, session: int, sent: int) -> None:
+        self._session = session
+        self._expected = sent
+        self._reported = None
+        self.jitter.begin()
 
     def _catch_up(self, sent: int) -> None:
         self.lost += max(0, sent - self._expected)
-
-
-class _Total:
-    """Adds up a counter that starts anew with each session."""
-
-    def __init__(self) -> None:
-        self.total = 0
-        self._last = 0
-
-    def begin(self, count: int) -> None:
-        self._last = count
-
-    def update(self, count: int) -> None:
-        self.total += max(0, count - self._last)
-        self._last = count

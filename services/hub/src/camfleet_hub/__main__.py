@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import signal
 import socket
 import time
+from collections import Counter
 from typing import Final
 
 import structlog
-import uvicorn
 import uvloop
-from fastapi import FastAPI
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from camfleet.errors import LocalProtocolError
+from camfleet.logs import configure_logs
 from camfleet.receiver import Receiver
-from camfleet.service import configure_logs, load_settings, refuse
+from camfleet.settings import load_settings, refuse
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.imagezmq_port import ImagezmqPort
 from camfleet_hub.metrics import FleetCollector
 from camfleet_hub.settings import HubSettings
-from camfleet_hub.web.app import Hub, create_app
+from camfleet_hub.web.app import Hub, create_app, create_metrics_app
 from camfleet_hub.web.bell import Bell
+from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.pictures import Pictures
+from camfleet_hub.web.server import Server
 
 _STUCK_NS: Final = 3_000_000_000
 _SAMPLE_S: Final = 1.0
-_STOP_S: Final = 0.3  # for viewers to go; with all else it stays below a second
-_MAX_VIEWER_MESSAGE_BYTES: Final = 256 * 1024  # 256 tiles with the longest names, and room
 _log = structlog.get_logger()
 
 
@@ -48,15 +47,17 @@ def main() -> None:
 async def _run(settings: HubSettings) -> None:
     loop = asyncio.get_running_loop()
     registry = CollectorRegistry()
-    fleet = Fleet(settings.max_cameras)
-    registry.register(FleetCollector(fleet))
+    fleet = Fleet(settings.max_cameras, max_picture_bytes=settings.max_picture_bytes)
+    viewers_rejected: Counter[str] = Counter()
+    registry.register(FleetCollector(fleet, viewers_rejected))
     bell = Bell(loop)
     fleet.on_frame, fleet.on_camera = bell.ring, bell.announce
     pictures = Pictures(settings.quality)
+    bulletin = Bulletin(settings.name, fleet, bell)
     with contextlib.ExitStack() as stack:
         stack.callback(pictures.close)
         nodes_port, imagezmq_port = _open_ports(settings, fleet, stack)
-        web = _open_web(settings, registry, stack)
+        web, metrics = _open_web(settings, stack)
 
         def problems() -> list[str]:
             alive_ns = {"nodes": nodes_port.alive_ns, "imagezmq": imagezmq_port.alive_ns}
@@ -64,8 +65,13 @@ async def _run(settings: HubSettings) -> None:
             stuck = [name for name, at_ns in alive_ns.items() if at_ns < oldest_ns]
             return [f"the {name} port's thread is stuck or dead" for name in stuck]
 
-        app = create_app(Hub(settings.name, fleet, bell, pictures, registry, problems))
-        await _serve(app, web, fleet, bell)
+        hub = Hub(bulletin, fleet, bell, pictures, registry, viewers_rejected, problems)
+        servers = [
+            Server(create_app(hub), web),
+            Server(create_metrics_app(registry), metrics),
+        ]
+        _log.info("ready", wall=f"http://{_authority(*web.getsockname()[:2])}/")
+        await _serve(servers, fleet, bulletin, bell)
     _log.info("stopped")
 
 
@@ -78,7 +84,7 @@ def _open_ports(
         nodes_port = Receiver(
             f"tcp://{_authority(settings.bind, settings.nodes_port)}",
             on_event=fleet.take,
-            on_reject=lambda node, error: fleet.reject(node, error.camera, error),
+            on_reject=fleet.reject,
             window=settings.window,
         )
         stack.enter_context(nodes_port)
@@ -93,52 +99,36 @@ def _open_ports(
 
 
 def _open_web(
-    settings: HubSettings, registry: CollectorRegistry, stack: contextlib.ExitStack
-) -> socket.socket:
-    """Bind the web's port and serve metrics on theirs, or end the program likewise."""
+    settings: HubSettings, stack: contextlib.ExitStack
+) -> tuple[socket.socket, socket.socket]:
+    """Bind the ports for the web and for metrics, or end the program likewise."""
     host = str(settings.bind)
+    family = socket.AF_INET6 if settings.bind.version == 6 else socket.AF_INET
     try:
         setting, port = "WEB_PORT", settings.web_port
-        family = socket.AF_INET6 if settings.bind.version == 6 else socket.AF_INET
         web = stack.enter_context(socket.create_server((host, port), family=family))
         setting, port = "METRICS_PORT", settings.metrics_port
-        start_http_server(port, host, registry)  # on a daemon thread, which ends with us
+        metrics = stack.enter_context(socket.create_server((host, port), family=family))
     except OSError as error:
         refuse([f"CAMFLEET_HUB_{setting}: found {port}, {error.strerror}; want a free port"])
-    return web
+    return web, metrics
 
 
-async def _serve(app: FastAPI, web: socket.socket, fleet: Fleet, bell: Bell) -> None:
-    """Serve until a signal comes; viewers are told before the server waits for them."""
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        ws="websockets-sansio",
-        ws_max_size=_MAX_VIEWER_MESSAGE_BYTES,
-        ws_per_message_deflate=False,  # a JPEG does not get smaller, only later
-        timeout_graceful_shutdown=_STOP_S,  # type: ignore[arg-type]  # asyncio takes parts
-    )
-    server = uvicorn.Server(config)
+async def _serve(servers: list[Server], fleet: Fleet, bulletin: Bulletin, bell: Bell) -> None:
+    """Serve until a signal comes; viewers are told before the servers wait for them."""
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(_serve_quietly(server, web))
-        sampling = tasks.create_task(_sample(fleet))
-        _log.info("ready", wall=f"http://{_authority(*web.getsockname()[:2])}/")
+        serving = [tasks.create_task(server.run_until_stopped()) for server in servers]
+        renewing = [tasks.create_task(_sample(fleet)), tasks.create_task(bulletin.run())]
         await stopping.wait()
-        logging.getLogger("uvicorn.error").disabled = True  # to it, who is cut off now is an error
         bell.close()
-        server.should_exit = True
-        await serving
-        sampling.cancel()
-
-
-async def _serve_quietly(server: uvicorn.Server, web: socket.socket) -> None:
-    """Serve without uvicorn's own signal handlers, which would end us by the signal itself."""
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    await server.serve(sockets=[web])
+        for server in servers:
+            server.stop()
+        await asyncio.wait(serving)
+        for task in renewing:
+            task.cancel()
 
 
 async def _sample(fleet: Fleet) -> None:

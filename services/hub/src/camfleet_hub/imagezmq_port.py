@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -27,7 +26,7 @@ _HIGH_WATER_MARK: Final = 16  # messages per sender; a REQ socket has one under 
 _MAX_LABEL: Final = 512  # characters of the program's text that are kept with the frame
 
 OnFrame = Callable[[Frame], None]
-OnReject = Callable[[str, str, RemoteProtocolError], None]
+OnReject = Callable[[str, RemoteProtocolError], None]
 
 
 class ImagezmqPort(Port):
@@ -36,7 +35,7 @@ class ImagezmqPort(Port):
     Args:
         address: where to bind, for example `tcp://*:5555`; port 0 takes any free one.
         on_frame: called on this port's thread; may raise RemoteProtocolError to refuse it.
-        on_reject: called with the node, the camera (empty where unknown) and what was wrong.
+        on_reject: called on the same thread with the node and what was wrong.
 
     Raises:
         LocalProtocolError: when the address cannot be bound.
@@ -45,42 +44,41 @@ class ImagezmqPort(Port):
     def __init__(self, address: str, on_frame: OnFrame, on_reject: OnReject) -> None:
         self._on_frame = on_frame
         self._on_reject = on_reject
-        self._counts: Counter[str] = Counter()
         super().__init__(address, _HIGH_WATER_MARK)
 
     def take(self, identity: bytes, parts: list[zmq.Frame]) -> None:
         """Take one message and answer it at once, whatever it is."""
         envelope, body = _open(parts)
-        camera = ""
+        stream = ""
         try:
             header, data = _header_and_data(body)
             message = parse(header.bytes, data.buffer)
-            camera = camera_name(message.msg)
-            self._on_frame(self._frame(camera, message))
-            self._counts[camera] += 1  # only of accepted cameras, so it is bounded
+            stream = f"{camera_name(message.msg)}/{MAIN}"
+            self._on_frame(_frame(stream, message))
             reply = _OK
         except RemoteProtocolError as error:
-            self._on_reject(IMAGEZMQ_NODE, camera, error)
+            error.stream = stream
+            self._on_reject(IMAGEZMQ_NODE, error)
             reply = f"REJECTED: {error}".encode("utf-8", "backslashreplace")
         self.send(identity, *envelope, reply)
 
-    def _frame(self, camera: str, message: Message) -> Frame:
-        shape = message.shape if message.codec == "raw" else (*message.shape, 3)
-        check_payload(message.codec, shape, message.dtype, message.payload)
-        text = message.msg if isinstance(message.msg, str) else json.dumps(message.msg)
-        number = self._counts[camera]
-        header = FrameHeader(
-            stream=f"{camera}/{MAIN}",
-            session=0,
-            sequence=number,
-            sent=number,
-            captured_ns=0,  # a stock sender does not tell
-            codec=message.codec,
-            shape=shape,
-            dtype=message.dtype,
-            label=_sendable(text[:_MAX_LABEL]),
-        )
-        return Frame(IMAGEZMQ_NODE, header, message.payload, time.time_ns())
+
+def _frame(stream: str, message: Message) -> Frame:
+    shape = message.shape if message.codec == "raw" else (*message.shape, 3)
+    check_payload(message.codec, shape, message.dtype, message.payload)
+    text = message.msg if isinstance(message.msg, str) else json.dumps(message.msg)
+    header = FrameHeader(
+        stream=stream,
+        session=0,
+        sequence=0,  # a stock sender numbers nothing, so no gap can be seen
+        sent=0,
+        captured_ns=0,  # nor does it tell the time
+        codec=message.codec,
+        shape=shape,
+        dtype=message.dtype,
+        label=_sendable(text[:_MAX_LABEL]),
+    )
+    return Frame(IMAGEZMQ_NODE, header, message.payload, time.time_ns())
 
 
 def _sendable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 
@@ -16,16 +17,23 @@ from prometheus_client.registry import Collector
 from camfleet.liveness import Liveness
 from camfleet.names import MAIN
 from camfleet.stats import Histogram
-from camfleet_hub.fleet import Fleet, Stream
+from camfleet_hub.fleet import Fleet
+from camfleet_hub.stream import Stream
 
 _CAMERA = ["node", "camera"]
 
 
 class FleetCollector(Collector):
-    """Every number of every node and camera."""
+    """Every number of every node and camera, and of who was not let in.
 
-    def __init__(self, fleet: Fleet) -> None:
+    Args:
+        fleet: every node and camera.
+        viewers_rejected: browsers that were sent away, by reason.
+    """
+
+    def __init__(self, fleet: Fleet, viewers_rejected: Counter[str]) -> None:
         self._fleet = fleet
+        self._viewers_rejected = viewers_rejected
 
     def describe(self) -> list[Metric]:
         """Nothing in advance: the series depend on who is there."""
@@ -36,6 +44,7 @@ class FleetCollector(Collector):
         yield from self._received()
         yield self._dropped()
         yield self._rejected()
+        yield self._rejected_viewers()
         yield self._latency()
         yield self._up()
 
@@ -86,6 +95,16 @@ class FleetCollector(Collector):
         )
         for (node, camera, reason), count in self._fleet.rejected.copy().items():
             rejected.add_metric([node, camera, reason.value], count)
+        return rejected
+
+    def _rejected_viewers(self) -> Metric:
+        rejected = CounterMetricFamily(
+            "camfleet_viewers_rejected",
+            "Browsers that were sent away: a page from elsewhere, or a message that is none.",
+            labels=["reason"],
+        )
+        for reason, count in self._viewers_rejected.copy().items():
+            rejected.add_metric([reason], count)
         return rejected
 
     def _latency(self) -> Metric:

@@ -8,6 +8,10 @@ from typing import Annotated, Literal
 from pydantic import Field, IPvAnyAddress
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from camfleet.hub_link import WINDOW
+from camfleet.payload import MAX_PAYLOAD_BYTES
+from camfleet_hub.fleet import MAX_PICTURE_BYTES
+
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
@@ -26,9 +30,19 @@ class HubSettings(BaseSettings):
     nodes_port: Port = Field(5556, description="camfleet nodes.")
     web_port: Port = Field(8080, description="Wall, API, snapshots, MJPEG, health.")
     metrics_port: Port = Field(9101, description="Prometheus metrics.")
-    window: int = Field(4, ge=1, le=64, description="Frames of one stream in flight.")
+    window: int = Field(WINDOW, ge=1, le=64, description="Frames of one stream in flight.")
     max_cameras: int = Field(
-        512, ge=1, le=65_535, description="Cameras shown at once; further ones are rejected."
+        512,
+        ge=1,
+        le=65_535,
+        description="Cameras shown at once. A further one takes the place of that which has been "
+        "offline longest, within seconds, or is rejected where none is.",
+    )
+    max_picture_bytes: int = Field(
+        MAX_PICTURE_BYTES,
+        ge=MAX_PAYLOAD_BYTES,
+        description="Memory for the newest picture of every camera, all together; a picture that "
+        "exceeds it is rejected. The default holds 512 JPEGs of 2 MB.",
     )
     quality: int = Field(80, ge=1, le=100, description="JPEG quality of pictures that arrive raw.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(

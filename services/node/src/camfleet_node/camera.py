@@ -5,60 +5,34 @@ It never encodes a picture that the hub has no room for.
 
 from __future__ import annotations
 
-import random
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import Final
 
 import structlog
 
 from camfleet.backoff import Backoff
-from camfleet.codec import encode_jpeg
 from camfleet.errors import LocalProtocolError
 from camfleet.frame import Stages
 from camfleet.mailbox import Mailbox
 from camfleet.node_link import Draft
 from camfleet.outbox import Outlet
-from camfleet_node.settings import CameraSettings, FileCamera, OpenCVCamera, SyntheticCamera
-from camfleet_node.sources import (
-    FileSource,
-    OpenCVSource,
-    Picture,
-    Source,
-    SourceError,
-    SyntheticSource,
-)
+from camfleet_node.sources import Image, Picture, Source, SourceError
 
 _WAIT_S: Final = 0.2  # how soon a thread notices that it is to stop
+_TELL_S: Final = 1.0  # between two events of one cause
 _STOP_S: Final = 0.5  # how long one may hang in a driver before it is left behind
-_FIRST_RETRY_S: Final = 0.5
-_MOST_RETRY_S: Final = 30.0
 _log = structlog.get_logger()
 
 
-def open_source(name: str, settings: CameraSettings) -> Source:
-    """Open the source that the settings ask for.
-
-    Raises:
-        SourceError: saying what was found and what was wanted.
-    """
-    match settings:
-        case SyntheticCamera(width=width, height=height, fps=fps):
-            return SyntheticSource(width, height, fps, title=name)
-        case FileCamera(path=path, fps=fps):
-            return FileSource(path, fps)
-        case OpenCVCamera(device=device, width=width, height=height, fps=fps):
-            return OpenCVSource(device, width, height, fps)
-
-
-def close_all(cameras: Iterable[Camera]) -> None:
-    """Stop cameras together, so that many take no longer than one."""
+def close_all(cameras: Iterable[Camera], timeout_s: float = _STOP_S) -> None:
+    """Stop cameras together, so that many take no longer than one; none is awaited for longer."""
     cameras = list(cameras)
     for camera in cameras:
         camera.stop()
-    deadline_s = time.monotonic() + _STOP_S
+    deadline_s = time.monotonic() + timeout_s
     for camera in cameras:
         camera.join(deadline_s)
 
@@ -67,21 +41,31 @@ class Camera:
     """Captures on one thread and encodes on another until it is closed.
 
     Args:
-        name: of the camera.
-        settings: its source and quality.
+        name: of the camera, for the log.
         outlet: where its frames go.
-        source: already open, to begin with; one that fails is opened again with backoff.
+        opens: opens its source.
+        encode: makes a JPEG of a picture; a `ValueError` of it says that the picture is unfit.
+        backoff: between two tries to open the source.
+        source: already open, to begin with.
     """
 
     def __init__(
-        self, name: str, settings: CameraSettings, outlet: Outlet, source: Source | None = None
+        self,
+        name: str,
+        outlet: Outlet,
+        opens: Callable[[], Source],
+        encode: Callable[[Image], bytes],
+        backoff: Backoff,
+        *,
+        source: Source | None = None,
     ) -> None:
         self._name = name
-        self._settings = settings
         self._outlet = outlet
+        self._opens = opens
+        self._to_jpeg = encode
+        self._backoff = backoff
         self._source = source
-        self._backoff = Backoff(_FIRST_RETRY_S, _MOST_RETRY_S, random.random)
-        self._refused = ""
+        self._told_s: dict[str, float] = {}  # monotonic, by cause
         self._pictures: Mailbox[tuple[int, Picture]] = Mailbox()
         self._closed = threading.Event()
         self._threads = [
@@ -119,7 +103,7 @@ class Camera:
     def _use_source(self) -> str:
         """Read a source for as long as it lasts; return what was wrong with it."""
         try:
-            self._source = self._source or open_source(self._name, self._settings)
+            self._source = self._source or self._opens()
             with closing(self._source) as source:
                 self._read(source)
         except SourceError as error:
@@ -134,6 +118,9 @@ class Camera:
     def _read(self, source: Source) -> None:
         while not self._closed.is_set() and (picture := source.read()):
             self._backoff.reset()
+            for _ in range(picture.passed_over):
+                self._outlet.capture()
+                self._outlet.drop("newer")
             sequence = self._outlet.capture()
             if self._pictures.put((sequence, picture)):
                 self._outlet.drop("newer")
@@ -155,16 +142,25 @@ class Camera:
     def _hand_over(self, sequence: int, picture: Picture) -> None:
         try:
             self._outlet.send(self._draft(sequence, picture))
-        except (ValueError, LocalProtocolError) as error:  # libjpeg or the link cannot take it
+        except Exception as error:  # noqa: BLE001 - a supervision boundary: the next one may fit
             self._outlet.drop("unfit")
-            if str(error) != self._refused:
-                self._refused = str(error)
-                _log.warning("unfit picture", camera=self._name, problem=self._refused)
+            self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        """Log why a picture was unfit; with a traceback unless libjpeg or the link refused it."""
+        cause = type(error).__name__
+        now_s = time.monotonic()
+        if now_s - self._told_s.get(cause, -_TELL_S) < _TELL_S:
+            return
+        self._told_s[cause] = now_s
+        is_foreseen = isinstance(error, (ValueError, LocalProtocolError))
+        trace = {} if is_foreseen else {"exc_info": error}
+        _log.warning("unfit picture", camera=self._name, problem=f"{cause}: {error}", **trace)
 
     def _draft(self, sequence: int, picture: Picture) -> Draft:
         captured_ns = picture.captured_ns + picture.capture_ns
         begun_ns = time.time_ns()
-        jpeg = encode_jpeg(picture.image, self._settings.quality)
+        jpeg = self._to_jpeg(picture.image)
         ready_ns = time.time_ns()
         stages = Stages(
             capture_ns=picture.capture_ns,

@@ -10,8 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_seriali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from camfleet.errors import RemoteProtocolError
-from camfleet.names import MAIN, check_name, check_streams
+from camfleet.names import MAIN, MAX_STREAMS, check_name, check_streams
 from camfleet_node.address import is_url, without_credentials
+from camfleet_node.sources.synthetic import MIN_HEIGHT, MIN_WIDTH
 
 PREFIX = "CAMFLEET_NODE_"
 
@@ -28,8 +29,8 @@ class SyntheticCamera(_Camera):
     """A moving test card with a time code that programs can read."""
 
     source: Literal["synthetic"]
-    width: int = Field(640, ge=160, le=3840, description="Pixels.")
-    height: int = Field(480, ge=120, le=2160, description="Pixels.")
+    width: int = Field(640, ge=MIN_WIDTH, le=3840, description="Pixels.")
+    height: int = Field(480, ge=MIN_HEIGHT, le=2160, description="Pixels.")
     fps: float = Field(30, gt=0, le=240, description="Pictures per second.")
 
 
@@ -88,7 +89,7 @@ class NodeSettings(BaseSettings):
     name: Name = Field(default_factory=socket.gethostname, description="This node's name.")
     hub: str = Field("tcp://127.0.0.1:5556", description="The hub's address for nodes.")
     cameras: dict[Name, CameraSettings] = Field(
-        min_length=1, max_length=16, description="Cameras by name."
+        min_length=1, max_length=MAX_STREAMS, description="Cameras by name."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least level that is logged."

@@ -49,7 +49,7 @@ class Endpoint:
 
     def _open(self, kind: int, address: str, *, binds: bool) -> None:
         self.zmq_context = SerializingContext()
-        self.zmq_socket = self.zmq_context.socket(kind)
+        self.zmq_socket = self._make_socket(kind)
         with ExitStack() as undo:  # an address in use or misspelt must not leak the socket
             undo.callback(self.close)
             self.zmq_socket.linger = LINGER_MS
@@ -58,3 +58,6 @@ class Endpoint:
             attach = self.zmq_socket.bind if binds else self.zmq_socket.connect
             attach(address)
             undo.pop_all()
+
+    def _make_socket(self, kind: int) -> SerializingSocket:
+        return self.zmq_context.socket(kind)

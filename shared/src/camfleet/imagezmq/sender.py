@@ -6,22 +6,29 @@ Names, order and defaults of all arguments are imagezmq 1.2.0's.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import zmq
 
 from camfleet.imagezmq.endpoint import Endpoint
+from camfleet.imagezmq.exchange import Exchange
+from camfleet.imagezmq.watched import WatchedSocket
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from camfleet.imagezmq.serializing import SerializingSocket
 
 
 class ImageSender(Endpoint):
     """Sends pictures, each with a text or another JSON value.
 
     With REQ/REP it connects to one hub and every send waits for the hub's reply, for ever
-    unless `zmq_socket.rcvtimeo` is set. With PUB/SUB it binds, hubs connect to it, nothing
-    waits, and a picture that no hub has subscribed to is gone.
+    unless `zmq_socket.rcvtimeo` is set; after that time-out the next picture can be sent. A hub
+    that dies before it has replied gets the picture again when it is back.
+
+    With PUB/SUB it binds, hubs connect to it, nothing waits, and a picture that no hub has
+    subscribed to is gone.
 
     Args:
         connect_to: address to connect to (REQ/REP) or to bind (PUB/SUB).
@@ -32,6 +39,7 @@ class ImageSender(Endpoint):
     """
 
     _waits_for_reply: bool
+    _exchange: Exchange
 
     def __init__(self, connect_to: str = "tcp://127.0.0.1:5555", REQ_REP: bool = True) -> None:
         if REQ_REP == 1:  # not its truth: programs that pass a text have always had PUB/SUB
@@ -68,8 +76,7 @@ class ImageSender(Endpoint):
 
     def send_image_reqrep(self, msg: object, image: NDArray[Any]) -> bytes:
         """Send an array over REQ/REP and return the hub's reply."""
-        self.zmq_socket.send_array(image, msg, copy=False)
-        return self.zmq_socket.recv()
+        return self._exchange.ask(lambda: self.zmq_socket.send_array(image, msg, copy=False))
 
     def send_image_pubsub(self, msg: object, image: NDArray[Any]) -> None:
         """Send an array over PUB/SUB."""
@@ -94,9 +101,16 @@ class ImageSender(Endpoint):
 
     def send_jpg_reqrep(self, msg: object, jpg_buffer: Any) -> bytes:  # noqa: ANN401  # any buffer
         """Send a buffer over REQ/REP and return the hub's reply."""
-        self.zmq_socket.send_jpg(msg, jpg_buffer, copy=False)
-        return self.zmq_socket.recv()
+        return self._exchange.ask(lambda: self.zmq_socket.send_jpg(msg, jpg_buffer, copy=False))
 
     def send_jpg_pubsub(self, msg: object, jpg_buffer: Any) -> None:  # noqa: ANN401  # any buffer
         """Send a buffer over PUB/SUB."""
         self.zmq_socket.send_jpg(msg, jpg_buffer, copy=False)
+
+    def _make_socket(self, kind: int) -> SerializingSocket:
+        if kind != zmq.REQ:
+            return super()._make_socket(kind)
+        # pyzmq types a context for one class of sockets, and makes any
+        socket = cast("WatchedSocket", self.zmq_context.socket(kind, WatchedSocket))
+        self._exchange = Exchange(socket)
+        return socket

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +14,11 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from camfleet_hub.fleet import Fleet, Stream
+from camfleet_hub.fleet import Fleet
+from camfleet_hub.stream import Stream
 from camfleet_hub.web import models
 from camfleet_hub.web.bell import Bell
+from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.headers import SecurityHeaders
 from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.wall import Wall
@@ -29,25 +33,29 @@ class Hub:
     """What the routes show.
 
     Attributes:
-        name: of this hub, shown on the wall.
+        bulletin: what every browser is told of the fleet.
         fleet: every node and camera.
         bell: rings when a camera has a newer frame.
         pictures: makes JPEGs of frames.
         registry: what `/metrics` tells.
+        viewers_rejected: counts browsers that were sent away, by reason.
         problems: tells what is wrong with the hub, for `/healthz`; empty when nothing is.
     """
 
-    name: str
+    bulletin: Bulletin
     fleet: Fleet
     bell: Bell
     pictures: Pictures
     registry: CollectorRegistry
+    viewers_rejected: Counter[str]
     problems: Callable[[], list[str]]
 
 
 def create_app(hub: Hub) -> FastAPI:
     """Build the web application."""
-    app = FastAPI(title="camfleet hub", version="0.1.0", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="camfleet hub", version=version("camfleet-hub"), docs_url=None, redoc_url=None
+    )
     app.add_middleware(SecurityHeaders)
     _add_wall(app, hub)
     _add_cameras(app, hub)
@@ -55,8 +63,15 @@ def create_app(hub: Hub) -> FastAPI:
     return app
 
 
+def create_metrics_app(registry: CollectorRegistry) -> FastAPI:
+    """Build the application that serves nothing but metrics, on a port of their own."""
+    app = FastAPI(title="camfleet metrics", openapi_url=None)
+    _add_metrics(app, registry)
+    return app
+
+
 def _add_wall(app: FastAPI, hub: Hub) -> None:
-    wall = Wall(hub.name, hub.fleet, hub.bell, hub.pictures)
+    wall = Wall(hub.fleet, hub.bell, hub.pictures, hub.bulletin, hub.viewers_rejected)
 
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
@@ -95,7 +110,7 @@ def _add_cameras(app: FastAPI, hub: Hub) -> None:
     async def mjpeg(node: str, camera: str) -> StreamingResponse:
         """A camera's pictures as they come, for everything that shows MJPEG over HTTP."""
         media_type = f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
-        parts = _mjpeg(find(node, camera), hub.bell, hub.pictures)
+        parts = _mjpeg(find(node, camera).id, hub)
         return StreamingResponse(parts, media_type=media_type, headers=_NO_STORE)
 
 
@@ -107,22 +122,29 @@ def _add_health(app: FastAPI, hub: Hub) -> None:
         body = {"status": "failing" if found else "ok", "problems": found}
         return JSONResponse(body, 503 if found else 200, headers=_NO_STORE)
 
+    _add_metrics(app, hub.registry)
+
+
+def _add_metrics(app: FastAPI, registry: CollectorRegistry) -> None:
     @app.get("/metrics", response_class=Response)
     def metrics() -> Response:
         """Every number of every node and camera, as Prometheus reads them."""
-        return Response(generate_latest(hub.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _mjpeg(stream: Stream, bell: Bell, pictures: Pictures) -> AsyncIterator[bytes]:
-    """Yield parts (RFC 2046, 5.1); what comes while one is being written is skipped."""
+async def _mjpeg(stream_id: str, hub: Hub) -> AsyncIterator[bytes]:
+    """Yield parts (RFC 2046, 5.1); what comes while one is being written is skipped.
+
+    It ends when the fleet forgets the camera.
+    """
     sent = None
-    with bell.listening(stream.id) as rung:
-        while not bell.is_closed:
-            frame = stream.newest
+    with hub.bell.listening(stream_id) as rung:
+        while not hub.bell.is_closed and (stream := hub.fleet.find(stream_id)):
             rung.clear()
+            frame = stream.newest
             if frame is not None and frame is not sent:
                 sent = frame
-                jpeg = await pictures.jpeg(stream, frame)
+                jpeg = await hub.pictures.jpeg(stream, frame)
                 if jpeg is not None:
                     yield _part(jpeg)
                     continue

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from camfleet_hub.fleet import Stream
+from camfleet_hub.stream import Stream
 
 NEW_CAMERAS: Final = ""  # what to listen to for them; no stream has an empty id
 

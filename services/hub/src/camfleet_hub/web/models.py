@@ -1,15 +1,18 @@
-"""What the API says of nodes and cameras: typed, so that /docs shows it."""
+"""What the API says of nodes and cameras: typed, as /openapi.json shows it."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from camfleet_hub.fleet import Fleet, Node, Stream
+from camfleet_hub.fleet import Fleet
+from camfleet_hub.stream import Node, Stream
 
 State = Literal["online", "stale", "offline"]
 _NS_PER_MS = 1e6
+_Rejected = defaultdict[tuple[str, str], dict[str, int]]  # by node and camera, then by reason
 
 
 class Camera(BaseModel):
@@ -37,7 +40,9 @@ class CameraCounts(Camera):
     received: int
     received_bytes: int
     lost: int
-    dropped: dict[str, int]
+    dropped: dict[str, int] = Field(description="By its node, by reason.")
+    skipped: int = Field(description="Dropped at the wall: a viewer had a newer one to get.")
+    rejected: dict[str, int] = Field(description="Messages about this camera, by reason.")
     jitter_ms: float
 
 
@@ -47,6 +52,7 @@ class NodeView(BaseModel):
     name: str
     state: State
     software: str
+    rejected: dict[str, int] = Field(description="Messages about none of its cameras, by reason.")
     cameras: list[CameraCounts]
 
 
@@ -74,20 +80,24 @@ def camera(stream: Stream, now_ns: int) -> Camera:
 def nodes(fleet: Fleet) -> list[NodeView]:
     """Describe the whole fleet now."""
     now_ns = fleet.now_ns()
-    return [_node(node, now_ns) for node in fleet.nodes()]
+    rejected: _Rejected = defaultdict(dict)
+    for (node, name, reason), count in fleet.rejected.copy().items():
+        rejected[node, name][reason.value] = count
+    return [_node(node, now_ns, rejected) for node in fleet.nodes()]
 
 
-def _node(node: Node, now_ns: int) -> NodeView:
+def _node(node: Node, now_ns: int, rejected: _Rejected) -> NodeView:
     streams = sorted(node.streams.values(), key=lambda stream: stream.id)
     return NodeView(
         name=node.name,
         state=node.liveness(now_ns).value,
         software=node.software,
-        cameras=[_counts(stream, now_ns) for stream in streams],
+        rejected=rejected.get((node.name, ""), {}),
+        cameras=[_counts(stream, now_ns, rejected) for stream in streams],
     )
 
 
-def _counts(stream: Stream, now_ns: int) -> CameraCounts:
+def _counts(stream: Stream, now_ns: int, rejected: _Rejected) -> CameraCounts:
     stats = stream.stats
     return CameraCounts(
         **camera(stream, now_ns).model_dump(),
@@ -97,6 +107,8 @@ def _counts(stream: Stream, now_ns: int) -> CameraCounts:
         received_bytes=stats.received_bytes,
         lost=stats.lost,
         dropped=dict(stats.dropped),
+        skipped=stream.skipped,
+        rejected=rejected.get((stream.node.name, stream.camera), {}),
         jitter_ms=round(stats.jitter.jitter_ns / _NS_PER_MS, 2),
     )
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from camfleet.codec import encode_jpeg
 from camfleet.errors import RemoteProtocolError
 from camfleet.frame import Frame
 from camfleet.payload import Payload
-from camfleet_hub.fleet import Stream
+from camfleet_hub.stream import Stream
 
 _THREADS: Final = 2  # the encoder frees the interpreter's lock; more would starve the ingest
+_Making = asyncio.Future[bytes | None]  # None when it cannot be made into a JPEG
 
 
 class Pictures:
@@ -25,25 +27,30 @@ class Pictures:
     def __init__(self, quality: int) -> None:
         self._quality = quality
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="pictures")
-        self._encoded: dict[str, tuple[Frame, asyncio.Future[bytes]]] = {}
+        # Weak, so that a camera that the fleet forgets takes its picture along.
+        self._encoded: WeakKeyDictionary[Stream, tuple[Frame, _Making]] = WeakKeyDictionary()
 
     async def jpeg(self, stream: Stream, frame: Frame) -> Payload | None:
         """Return the JPEG of a stream's frame, or None when it cannot be made into one."""
         if frame.header.codec == "jpeg":
             return frame.payload
-        made = self._encoded.get(stream.id)
+        return await asyncio.shield(self.make(stream, frame))
+
+    def make(self, stream: Stream, frame: Frame) -> _Making:
+        """Begin to encode a raw frame of a stream, unless that has begun already."""
+        made = self._encoded.get(stream)
         if made is None or made[0] is not frame:
             loop = asyncio.get_running_loop()
             made = frame, loop.run_in_executor(self._pool, self._encode, frame)
-            self._encoded[stream.id] = made
-        try:
-            return await asyncio.shield(made[1])
-        except (ValueError, RemoteProtocolError):
-            return None
+            self._encoded[stream] = made
+        return made[1]
 
     def close(self) -> None:
         """Let the threads go."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _encode(self, frame: Frame) -> bytes:
-        return encode_jpeg(frame.image(), self._quality)
+    def _encode(self, frame: Frame) -> bytes | None:
+        try:
+            return encode_jpeg(frame.image(), self._quality)
+        except (ValueError, RemoteProtocolError):
+            return None

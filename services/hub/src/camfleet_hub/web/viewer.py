@@ -15,7 +15,7 @@ import msgspec
 
 from camfleet.errors import Reason, RemoteProtocolError
 from camfleet.frame import Frame
-from camfleet_hub.fleet import Stream
+from camfleet_hub.stream import Arrival, Stream
 
 WINDOW: Final = 2  # one being painted, one under way
 MAX_TILES: Final = 256
@@ -74,8 +74,7 @@ def parse(text: str) -> Message:
 @dataclass
 class _Tile:
     camera: str
-    sent: Frame | None = None
-    received: int = 0
+    sent: Arrival | None = None
     unpainted: set[int] = field(default_factory=set)
 
 
@@ -108,8 +107,8 @@ class Viewer:
             if tile is not None:
                 tile.unpainted.discard(frame_number)
 
-    def due(self, find: Callable[[str], Stream | None]) -> Iterator[tuple[int, Stream, Frame]]:
-        """Yield (tile, stream, frame) for every tile with a credit and a newer frame.
+    def due(self, find: Callable[[str], Stream | None]) -> Iterator[tuple[int, Stream, Arrival]]:
+        """Yield (tile, stream, arrival) for every tile with a credit and a newer frame.
 
         Each round begins one tile further, so that none is always the last.
         """
@@ -121,22 +120,21 @@ class Viewer:
             stream = find(tile.camera) if tile else None
             if tile is None or stream is None or len(tile.unpainted) >= WINDOW:
                 continue
-            frame = stream.newest
-            if frame is not None and frame is not tile.sent:
-                yield number, stream, frame
+            arrival = stream.arrival
+            if arrival is not None and arrival is not tile.sent:
+                yield number, stream, arrival
 
-    def send(self, number: int, stream: Stream, frame: Frame) -> bytes | None:
+    def send(self, number: int, stream: Stream, arrival: Arrival) -> bytes | None:
         """Spend a credit of a tile; return the header before the JPEG, None if it is gone."""
         tile = self._tiles.get(number)
         if tile is None or tile.camera != stream.id:
             return None
-        received = stream.stats.received
         if tile.sent is not None:
-            stream.skipped += max(0, received - tile.received - 1)
-        tile.sent, tile.received = frame, received
+            stream.skipped += max(0, arrival.number - tile.sent.number - 1)
+        tile.sent = arrival
         self._number = (self._number + 1) % _NUMBERS
         tile.unpainted.add(self._number)
-        return _FRAME.pack(_VERSION, _JPEG, number, self._number, *_captured(frame))
+        return _FRAME.pack(_VERSION, _JPEG, number, self._number, *_captured(arrival.frame))
 
 
 def _captured(frame: Frame) -> tuple[float, float]:

@@ -8,63 +8,70 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import Final
+from collections import Counter
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from camfleet.errors import RemoteProtocolError
-from camfleet.names import MAIN
+from camfleet.payload import Payload
 from camfleet_hub.fleet import Fleet
-from camfleet_hub.web import models
-from camfleet_hub.web.bell import NEW_CAMERAS, Bell
+from camfleet_hub.stream import Arrival, Stream
+from camfleet_hub.web.bell import Bell
+from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.viewer import Message, Painted, Ping, Show, Viewer, parse
 
-_FLEET_S: Final = 1.0
-_SOONEST_S: Final = 0.1  # between two, however fast new cameras come
+_HUNG_UP_S: Final = 1.0  # until uvicorn has told us; it does so at once
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _GOING_AWAY: Final = 1001
 _MAX_REASON_BYTES: Final = 123  # of a close frame: RFC 6455, 5.5
-_CLOSED: Final = "after sending 'websocket.close'"
-_log = structlog.get_logger()
 
 
 class Wall:
-    """Serves browsers; each gets a session of its own."""
+    """Serves browsers; each gets a session of its own.
 
-    def __init__(self, hub_name: str, fleet: Fleet, bell: Bell, pictures: Pictures) -> None:
-        self._hub_name = hub_name
+    Args:
+        fleet: every camera.
+        bell: rings when one has a newer frame.
+        pictures: makes JPEGs of frames.
+        bulletin: what each browser is told of the fleet.
+        rejected: counts browsers that were sent away, by reason.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        bell: Bell,
+        pictures: Pictures,
+        bulletin: Bulletin,
+        rejected: Counter[str],
+    ) -> None:
         self.fleet = fleet
         self.bell = bell
         self.pictures = pictures
+        self.bulletin = bulletin
+        self.rejected = rejected
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one browser until it goes away, or does something that none of ours does."""
         if not _is_same_origin(socket):
+            self.rejected["origin"] += 1
             await socket.close(_POLICY_VIOLATION, "want a page of this hub")
             return
         await socket.accept()
         session = _Session(self, socket)
-        try:
+        with contextlib.suppress(WebSocketDisconnect):
             await session.run()
-        except WebSocketDisconnect:
-            pass
-        except RuntimeError as error:
-            # uvicorn's word for having closed by itself, because a message was too large
-            if _CLOSED not in str(error):
-                raise
 
-    def fleet_message(self) -> dict[str, object]:
-        """What every browser is told once a second."""
-        now_ns = self.fleet.now_ns()
-        cameras = [
-            models.camera(stream, now_ns).model_dump()
-            for stream in self.fleet.streams()
-            if stream.profile == MAIN
-        ]
-        return {"type": "fleet", "hub": self._hub_name, "cameras": cameras}
+
+class _Making(NamedTuple):
+    """A raw picture that is being encoded for a tile."""
+
+    stream: Stream
+    arrival: Arrival
+    jpeg: asyncio.Future[bytes | None]
 
 
 class _Session:
@@ -75,12 +82,18 @@ class _Session:
         self._socket = socket
         self._viewer = Viewer()
         self._woken = asyncio.Event()
+        self._making: dict[int, _Making] = {}
 
     async def run(self) -> None:
         """Serve until the first task ends, and close only when none is left to send."""
         tasks = [asyncio.create_task(task) for task in (self._read(), self._send(), self._tell())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if any(isinstance(task.exception(), RuntimeError) for task in done):
+                # Perhaps uvicorn hung up by itself, because a message was too large. It refuses
+                # then what is sent, and tells why to who reads.
+                told, _ = await asyncio.wait(tasks[:1], timeout=_HUNG_UP_S)
+                done = told or done
         finally:
             for task in tasks:
                 task.cancel()
@@ -110,6 +123,7 @@ class _Session:
             case Show(tiles):
                 self._wall.bell.forget(self._viewer.cameras, self._woken)
                 self._viewer.show(tiles)
+                self._making.clear()
                 self._wall.bell.listen(self._viewer.cameras, self._woken)
                 self._woken.set()
             case Ping(sent_ms):
@@ -126,23 +140,40 @@ class _Session:
         while not self._wall.bell.is_closed:
             await self._woken.wait()
             self._woken.clear()
-            for tile, stream, frame in self._viewer.due(self._wall.fleet.find):
-                jpeg = await self._wall.pictures.jpeg(stream, frame)
-                header = self._viewer.send(tile, stream, frame) if jpeg is not None else None
-                if jpeg is not None and header is not None:
-                    await self._socket.send_bytes(b"".join((header, jpeg)))
+            for tile, stream, arrival in self._viewer.due(self._wall.fleet.find):
+                if arrival.frame.header.codec == "jpeg":
+                    await self._show(tile, stream, arrival, arrival.frame.payload)
+                else:
+                    await self._show_raw(tile, stream, arrival)
+
+    async def _show_raw(self, tile: int, stream: Stream, arrival: Arrival) -> None:
+        """Show a picture once its JPEG is there; until then it holds up no other tile.
+
+        What has begun is ended though newer ones have come, or a fast camera would show nothing.
+        """
+        making = self._making.pop(tile, None)
+        if making is None or making.stream is not stream:
+            jpeg = self._wall.pictures.make(stream, arrival.frame)
+            making = _Making(stream, arrival, jpeg)
+            jpeg.add_done_callback(lambda _: self._woken.set())
+        if making.jpeg.done():
+            await self._show(tile, stream, making.arrival, making.jpeg.result())
+        else:
+            self._making[tile] = making
+
+    async def _show(
+        self, tile: int, stream: Stream, arrival: Arrival, jpeg: Payload | None
+    ) -> None:
+        header = self._viewer.send(tile, stream, arrival) if jpeg is not None else None
+        if jpeg is not None and header is not None:
+            await self._socket.send_bytes(b"".join((header, jpeg)))
 
     async def _tell(self) -> None:
-        with self._wall.bell.listening(NEW_CAMERAS) as changed:
-            while True:
-                changed.clear()
-                await self._socket.send_json(self._wall.fleet_message())
-                await asyncio.sleep(_SOONEST_S)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), _FLEET_S - _SOONEST_S)
+        async for text in self._wall.bulletin.editions():
+            await self._socket.send_text(text)
 
     async def _refuse(self, message: str) -> None:
-        _log.info("viewer refused", problem=message)
+        self._wall.rejected["message"] += 1
         await self._socket.send_json({"type": "error", "message": message})
         reason = message.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
         await self._socket.close(_POLICY_VIOLATION, reason)

@@ -6,13 +6,16 @@ driver's or FFmpeg's queue for a slow reader, and closing does not wait for a ca
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import time
-from threading import Condition, Thread
+from threading import Thread
 from typing import Final
 
 import cv2
 import numpy as np
 
+from camfleet.mailbox import Mailbox
 from camfleet_node.sources.device import ask, name_of, open_capture
 from camfleet_node.sources.picture import Picture, SourceError
 
@@ -20,7 +23,7 @@ _RELEASE_S: Final = 0.5  # a healthy camera ends its grab within a frame; one th
 
 
 class OpenCVSource:
-    """The newest picture of a camera, whatever came before it being dropped.
+    """The newest picture of a camera; it tells how many before that were passed over.
 
     Args:
         device: number or path of a V4L2 device (`0`, `"0"`, `"/dev/video0"`) or a URL
@@ -29,9 +32,6 @@ class OpenCVSource:
         height: likewise.
         fps: likewise, in pictures a second. A URL's stream comes as it is.
         timeout_s: the longest that opening may take, and the longest wait for a picture.
-
-    Attributes:
-        dropped: pictures that a newer one replaced before they were read.
 
     Raises:
         SourceError: it cannot be opened. Credentials in a URL are not in the message.
@@ -46,14 +46,13 @@ class OpenCVSource:
         *,
         timeout_s: float = 5.0,
     ) -> None:
-        self.dropped = 0
         self._name = name_of(device)
         self._timeout_s = timeout_s
         self._capture = open_capture(device, timeout_s)
         ask(self._capture, width, height, fps)
-        self._changed = Condition()
-        self._newest: Picture | None = None
-        self._problem: str | None = None
+        self._pictures: Mailbox[tuple[int, Picture]] = Mailbox()  # with their numbers
+        self._next = 0  # the number that follows the last one read
+        self._problem = f"gave no picture for {timeout_s:g} s"  # unless it is another
         self._is_closed = False
         self._thread = Thread(target=self._run, name=f"capture {self._name}", daemon=True)
         self._thread.start()
@@ -64,39 +63,35 @@ class OpenCVSource:
         Raises:
             SourceError: the stream has ended or failed, or gave no picture for `timeout_s`.
         """
-        with self._changed:
-            self._changed.wait_for(self._has_news, self._timeout_s)
-            if self._is_closed:
-                return None
-            picture, self._newest = self._newest, None
-            if picture is None:
-                silence = f"gave no picture for {self._timeout_s:g} s"
-                raise SourceError(f"{self._name} {self._problem or silence}")
-            return picture
+        taken = self._pictures.take(self._timeout_s)
+        if self._is_closed:
+            return None
+        if taken is None:
+            raise SourceError(f"{self._name} {self._problem}")
+        number, picture = taken
+        passed_over, self._next = number - self._next, number + 1
+        return dataclasses.replace(picture, passed_over=passed_over)
 
     def close(self) -> None:
         """End a `read` that waits, and free the device as soon as OpenCV lets go of it."""
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
+        self._is_closed = True
+        self._pictures.close()
         self._thread.join(_RELEASE_S)
-
-    def _has_news(self) -> bool:
-        return self._is_closed or self._newest is not None or self._problem is not None
 
     def _run(self) -> None:
         problem = "failed"
         try:
-            while not self._is_closed and (picture := self._grab()):
-                self._offer(picture)
+            for number in itertools.count():
+                if self._is_closed or not (picture := self._grab()):
+                    break
+                self._pictures.put((number, picture))
             problem = "ended, or failed to give a picture"
         except cv2.error as error:
             problem = f"failed: {error.err}"
         finally:  # whatever happened, a reader must learn of it rather than wait
             self._capture.release()
-            with self._changed:
-                self._problem = problem
-                self._changed.notify_all()
+            self._problem = problem
+            self._pictures.close()
 
     def _grab(self) -> Picture | None:
         if not self._capture.grab():
@@ -109,9 +104,3 @@ class OpenCVSource:
         if not found:
             return None
         return Picture(np.asarray(image, np.uint8), captured_ns, time.monotonic_ns() - started_ns)
-
-    def _offer(self, picture: Picture) -> None:
-        with self._changed:
-            self.dropped += self._newest is not None
-            self._newest = picture
-            self._changed.notify_all()

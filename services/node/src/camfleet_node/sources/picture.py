@@ -25,11 +25,14 @@ class Picture:
         image: HxWx3 in BGR or HxW in gray, uint8. It is the reader's own: it may paint in it.
         captured_ns: start of exposure, Unix ns on this node's clock.
         capture_ns: from there until the picture was handed over.
+        passed_over: how many the source captured since the one it gave before, each replaced
+            by a newer one.
     """
 
     image: Image
     captured_ns: int
     capture_ns: int
+    passed_over: int = 0
 
 
 class Source(Protocol):

@@ -7,7 +7,7 @@
 export const GAP = 6;
 const STRIP = 30; // a tile's caption in one line; wall.css has the same numbers
 const STRIP_NARROW = 48; // in two lines
-const NARROW = 400; // below that, name and numbers have no room beside each other
+const NARROW = 520; // below that, name and numbers have no room beside each other
 const TINY = 176; // below that, there is none for the rate beside latency and age
 const MIN_TILE = 144; // below that, nobody sees what happens: the wall scrolls instead
 const SCROLLED = 240; // a tile's least width on a wall that scrolls anyway

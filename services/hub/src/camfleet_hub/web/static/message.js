@@ -19,7 +19,8 @@
  */
 
 /**
- * @typedef {{type: "fleet", hub: string, cameras: Camera[]}} FleetMessage
+ * @typedef {{nodes: number, imagezmq: number}} Ports where cameras connect to
+ * @typedef {{type: "fleet", hub: string, cameras: Camera[], ports?: Ports}} FleetMessage
  * @typedef {{type: "clock", sent_ms: number, received_ms: number, replied_ms: number}} ClockMessage
  * @typedef {{type: "error", message: string}} ErrorMessage
  * @typedef {FleetMessage | ClockMessage | ErrorMessage} TextMessage

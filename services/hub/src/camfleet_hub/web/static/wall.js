@@ -79,7 +79,10 @@ function greet() {
 
 /** @param {TextMessage} message */
 function read(message) {
-  if (message.type === "fleet") followFleet(message.hub, message.cameras);
+  if (message.type === "fleet") {
+    followFleet(message.hub, message.cameras);
+    if (message.ports) tellPorts(message.ports);
+  }
   else if (message.type === "clock") {
     clock.add(message.sent_ms, message.received_ms, message.replied_ms, browserMs());
   } else if (message.type === "error") header.tellProblem(message.message);
@@ -97,6 +100,12 @@ function followFleet(hub, cameras) {
   for (const tile of added) visibility.watch(tile.element);
   filter();
   tell();
+}
+
+/** @param {import("./message.js").Ports} ports */
+function tellPorts({ nodes, imagezmq }) {
+  element("nodes-port").textContent = String(nodes);
+  element("imagezmq-port").textContent = String(imagezmq);
 }
 
 /** @param {Tile} tile */

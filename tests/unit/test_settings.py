@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import structlog
 
-from camfleet.service import configure_logs, load_settings, refuse
+from camfleet.settings import load_settings
 from camfleet_hub.settings import HubSettings
 from camfleet_node.settings import NodeSettings
-from camfleet_node.sources import FileSource, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pydantic_settings import BaseSettings
 
     Load = Callable[..., str]
-    Events = Callable[[], list[dict[str, Any]]]
 
 HUB = "CAMFLEET_HUB_"
 NODE = "CAMFLEET_NODE_"
@@ -104,24 +101,28 @@ WRONG: dict[str, tuple[type[BaseSettings], dict[str, str], list[str]]] = {
     "a port too high": (
         HubSettings,
         {f"{HUB}WEB_PORT": "65536"},
-        [f"{HUB}WEB_PORT:", "'65536'", "less than or equal to 65535"],
+        [f"{HUB}WEB_PORT:", "'65536'", "want: less than or equal to 65535"],
     ),
-    "port zero": (HubSettings, {f"{HUB}WEB_PORT": "0"}, [f"{HUB}WEB_PORT:", "'0'", "equal to 1"]),
+    "port zero": (
+        HubSettings,
+        {f"{HUB}WEB_PORT": "0"},
+        [f"{HUB}WEB_PORT:", "'0'", "want: greater than or equal to 1"],
+    ),
     "no number": (
         HubSettings,
         {f"{HUB}QUALITY": "best"},
-        [f"{HUB}QUALITY:", "'best'", "valid integer"],
+        [f"{HUB}QUALITY:", "'best'", "want: a valid integer"],
     ),
     "an empty number": (HubSettings, {f"{HUB}WINDOW": ""}, [f"{HUB}WINDOW:", "''", "integer"]),
     "a host's name to bind": (
         HubSettings,
         {f"{HUB}BIND": "localhost"},
-        [f"{HUB}BIND:", "'localhost'", "IPv4 or IPv6 address"],
+        [f"{HUB}BIND:", "'localhost'", "want: a valid IPv4 or IPv6 address"],
     ),
     "an unknown level": (
         HubSettings,
         {f"{HUB}LOG_LEVEL": "info"},
-        [f"{HUB}LOG_LEVEL:", "'info'", "'INFO'"],
+        [f"{HUB}LOG_LEVEL:", "'info'", "want: 'DEBUG', 'INFO'"],
     ),
     "too long a name": (HubSettings, {f"{HUB}NAME": "x" * 65}, [f"{HUB}NAME:", "at most 64"]),
     "no camera": (NodeSettings, {}, [f"{NODE}CAMERAS:", "found nothing"]),
@@ -255,47 +256,3 @@ def test_another_programs_variables_are_not_ours(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("CAMFLEET_NODE_WHATEVER", "1")
     monkeypatch.setenv("CAMFLEET", "1")
     load_settings(HubSettings)
-
-
-def test_no_problem_ends_nothing() -> None:
-    refuse([])
-
-
-# logs
-
-
-@pytest.fixture
-def events(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """What was logged so far, one event a line, all of it on stdout."""
-
-    def read() -> list[dict[str, Any]]:
-        said = capsys.readouterr()
-        assert said.err == ""
-        return [json.loads(line) for line in said.out.splitlines()]
-
-    yield read
-    structlog.reset_defaults()
-
-
-def test_an_event_is_a_line_of_json_on_stdout(events: Events) -> None:
-    configure_logs()
-    structlog.get_logger().info("camera\nfailed", camera="front")
-    [event] = events()
-    assert (event["event"], event["level"], event["camera"]) == ("camera\nfailed", "info", "front")
-
-
-def test_what_is_below_the_level_is_not_logged(events: Events) -> None:
-    configure_logs("WARNING")
-    structlog.get_logger().info("hello")
-    structlog.get_logger().warning("hello")
-    assert [event["level"] for event in events()] == ["warning"]
-
-
-def test_a_traceback_stays_in_its_line(events: Events) -> None:
-    configure_logs()
-    try:
-        FileSource("/nowhere")
-    except SourceError:
-        structlog.get_logger().exception("source broke")
-    [event] = events()
-    assert "no such file" in event["exception"]

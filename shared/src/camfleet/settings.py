@@ -1,18 +1,18 @@
-"""What both services share at their start: settings refused clearly, logs configured once.
+"""A service's settings out of its environment; wrong ones are refused clearly, all at once.
 
 The transport never imports this; only a service's `__main__` calls it.
 """
 
 from __future__ import annotations
 
+import argparse
 import difflib
-import logging
 import os
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any, Final, NoReturn, TypeVar, get_args
 
-import structlog
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsError
@@ -21,6 +21,8 @@ S = TypeVar("S", bound=BaseSettings)
 
 EXIT_SETTING: Final = 2  # as for a wrong command line
 _SHOWN: Final = 80  # characters of a wrong value
+# What pydantic says before it says what it wants.
+_PREAMBLE: Final = re.compile(r"^(Value error, |Input should (be )?|value is not )")
 
 
 def load_settings(model: type[S]) -> S:
@@ -31,44 +33,36 @@ def load_settings(model: type[S]) -> S:
     it may stand a camera's password.
     """
     prefix = str(model.model_config.get("env_prefix", ""))
+    misspelt = _misspelt(prefix, set(model.model_fields))
     try:
         settings = model()
     except ValidationError as error:
-        refuse([_describe(prefix, model, problem) for problem in error.errors()])
+        refuse([_describe(prefix, model, problem) for problem in error.errors()] + misspelt)
     except SettingsError as error:
         field = next((name for name in model.model_fields if f'"{name}"' in str(error)), "*")
         size = len(os.environ.get(prefix + field.upper(), ""))
         text = f"found {size} characters that are no JSON, want JSON, or one variable per field"
         refuse([f"{prefix}{field.upper()}: {text}"])
-    refuse(_misspelt(prefix, set(model.model_fields)))
+    if misspelt:
+        refuse(misspelt)
     return settings
 
 
-def refuse(problems: Iterable[str]) -> None:
-    """End the program with exit code 2 if there is any problem, telling all of them."""
-    problems = list(problems)
-    if problems:
-        _exit(problems)
+def read_command_line(description: str, software: str) -> None:
+    """Answer `--help` and `--version`; a service is configured by its environment alone.
 
-
-def configure_logs(level: str = "INFO") -> None:
-    """Log one event a line to stdout: readable on a terminal, JSON elsewhere."""
-    is_terminal = sys.stdout.isatty()
-    render = structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([] if is_terminal else [structlog.processors.format_exc_info]),
-            render,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+    Another argument ends the program with exit code 2.
+    """
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog="It is configured by environment variables: see docs/configuration.md.",
     )
+    parser.add_argument("--version", action="version", version=software)
+    parser.parse_args()
 
 
-def _exit(problems: list[str]) -> NoReturn:
+def refuse(problems: Iterable[str]) -> NoReturn:
+    """End the program with exit code 2, telling each problem."""
     for problem in problems:
         sys.stderr.write(f"setting {problem}\n")
     raise SystemExit(EXIT_SETTING)
@@ -78,7 +72,7 @@ def _describe(prefix: str, model: type[BaseModel], problem: ErrorDetails) -> str
     """Put one of pydantic's errors in our words."""
     context = problem.get("ctx", {})
     variable = _variable(prefix, problem["loc"])
-    wanted = problem["msg"].removeprefix("Value error, ")
+    wanted = _PREAMBLE.sub("", problem["msg"])
     found = _shown(problem["input"])
     match problem["type"]:
         case "missing":
@@ -91,6 +85,9 @@ def _describe(prefix: str, model: type[BaseModel], problem: ErrorDetails) -> str
         case "extra_forbidden":
             group = variable.rpartition("__")[0]
             known = [f"{group}__{name.upper()}" for name in _nested_fields(model)]
+            if variable in known:
+                kind = problem["loc"][2]
+                return f"{variable}: found a value, want none where the source is {kind}"
             return _unknown(variable, known)
     return f"{variable}: found {found}, want: {wanted}"
 

@@ -1,0 +1,64 @@
+"""What every browser is told of the fleet: written once for all of them, however many look."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Final
+
+from camfleet.names import MAIN
+from camfleet_hub.fleet import Fleet
+from camfleet_hub.web import models
+from camfleet_hub.web.bell import NEW_CAMERAS, Bell
+
+_RENEWED_S: Final = 1.0
+_SOONEST_S: Final = 0.1  # between two, however fast new cameras come
+
+
+class Bulletin:
+    """The state of all cameras, renewed while `run` runs.
+
+    Args:
+        hub_name: shown on the wall.
+        fleet: what it tells of.
+        bell: rings when there is a new camera.
+    """
+
+    def __init__(self, hub_name: str, fleet: Fleet, bell: Bell) -> None:
+        self._hub_name = hub_name
+        self._fleet = fleet
+        self._bell = bell
+        self._text = ""
+        self._renewed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Renew it once a second, and at once when there is a new camera."""
+        with self._bell.listening(NEW_CAMERAS) as changed:
+            while True:
+                changed.clear()
+                self._text = ""  # who reads it first writes it
+                self._renewed.set()
+                self._renewed = asyncio.Event()
+                await asyncio.sleep(_SOONEST_S)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), _RENEWED_S - _SOONEST_S)
+
+    async def editions(self) -> AsyncIterator[str]:
+        """Yield the text as it is now, and whenever it was renewed; who is slow misses some."""
+        while True:
+            renewed = self._renewed
+            self._text = self._text or self._write()
+            yield self._text
+            await renewed.wait()
+
+    def _write(self) -> str:
+        now_ns = self._fleet.now_ns()
+        cameras = [
+            models.camera(stream, now_ns).model_dump()
+            for stream in self._fleet.streams()
+            if stream.profile == MAIN
+        ]
+        message = {"type": "fleet", "hub": self._hub_name, "cameras": cameras}
+        return json.dumps(message, ensure_ascii=False, separators=(",", ":"))

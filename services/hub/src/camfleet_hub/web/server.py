@@ -1,0 +1,65 @@
+"""A web server within limits, that ends when it is told to and not by signals of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from camfleet_hub.web.connection import MAX_CONNECTIONS, HttpConnection, WebSocketConnection
+
+# Answered at once: every viewer and MJPEG reader counts for as long as it looks. Below the limit
+# for connections, so that one more is told 503 instead of being cut off.
+_MAX_CONCURRENT: Final = MAX_CONNECTIONS - 64
+_STOP_S: Final = 0.3  # for viewers to go; with all else it stays below a second
+_MAX_VIEWER_MESSAGE_BYTES: Final = 256 * 1024  # 256 tiles with the longest names, and room
+_logger: Final = logging.getLogger("uvicorn.error")
+
+
+class Server(uvicorn.Server):
+    """Serves one application on one socket.
+
+    Args:
+        app: what is served.
+        listener: bound already; closed at the end.
+    """
+
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                http=HttpConnection,
+                ws=WebSocketConnection,
+                ws_max_size=_MAX_VIEWER_MESSAGE_BYTES,
+                ws_per_message_deflate=False,  # a JPEG does not get smaller, only later
+                limit_concurrency=_MAX_CONCURRENT,
+                timeout_graceful_shutdown=_STOP_S,  # type: ignore[arg-type]  # asyncio takes parts
+            )
+        )
+        # Without uvicorn's own signal handlers, which would end us by the signal itself.
+        self.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+        self._listener = listener
+        _logger.setLevel(logging.ERROR)  # its warnings are a line for each stranger's bad request
+
+    async def run_until_stopped(self) -> None:
+        """Serve until `stop`."""
+        await self.serve(sockets=[self._listener])
+
+    def stop(self) -> None:
+        """Take nobody any more, and cut off who does not go."""
+        _logger.addFilter(is_unexpected_at_the_end)
+        self.should_exit = True
+
+
+def is_unexpected_at_the_end(record: logging.LogRecord) -> bool:
+    """Whether it is an error even while the server stops; that viewers are cut off is none."""
+    error = record.exc_info[1] if record.exc_info else None
+    is_cut_off = isinstance(error, asyncio.CancelledError)
+    return not is_cut_off and not str(record.msg).endswith("timeout graceful shutdown exceeded")
