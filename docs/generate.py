@@ -84,6 +84,8 @@ def _word(kind: Any) -> str:  # noqa: ANN401 - any annotation
         return ", ".join(f"`{choice}`" for choice in get_args(kind))
     if get_origin(kind) is dict:
         return "cameras by name"
+    if get_origin(kind) is tuple:
+        return "names, separated by commas"
     words = {
         "int": "whole number",
         "float": "number",
@@ -100,7 +102,7 @@ def _default(field: FieldInfo) -> str:
         return "the host's name"
     if field.default is PydanticUndefined:
         return "required"
-    return "none" if field.default is None else f"`{field.default}`"
+    return f"`{field.default}`" if field.default or field.default == 0 else "none"
 
 
 if __name__ == "__main__":

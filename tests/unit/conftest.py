@@ -53,11 +53,12 @@ class Feed:
     ) -> Frame:
         """Make a JPEG frame; without a latency its capture time is unknown."""
         received_ns = self.clock.unix_ns()
+        number = next(self._numbers) if sent is None else sent
         header = FrameHeader(
             stream=stream,
             session=SESSION,
-            sequence=0,
-            sent=next(self._numbers) if sent is None else sent,
+            sequence=number,
+            sent=number,
             captured_ns=0 if latency_ms is None else received_ns - round(latency_ms * MS),
             codec="jpeg",
             shape=(6, 8, 3),

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
+PORTS = {"nodes": 5556, "imagezmq": 5555}
+
 
 def bulletin(feed: Feed) -> Bulletin:
     bell = Bell(asyncio.get_running_loop())
     feed.fleet.on_camera = bell.announce
-    return Bulletin("home", feed.fleet, bell)
+    return Bulletin("home", PORTS, feed.fleet, bell)
 
 
 async def test_it_tells_the_hubs_name_and_every_cameras_state(feed: Feed) -> None:

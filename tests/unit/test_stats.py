@@ -13,6 +13,7 @@ MS = 1_000_000
 def frame(
     sent: int,
     *,
+    sequence: int | None = None,
     session: int = 1,
     captured_ns: int = T,
     received_ns: int = T,
@@ -21,7 +22,7 @@ def frame(
     header = FrameHeader(
         stream="front/main",
         session=session,
-        sequence=sent,
+        sequence=sent if sequence is None else sequence,
         sent=sent,
         captured_ns=captured_ns,
         codec="raw",
@@ -116,10 +117,10 @@ def test_a_restarted_hub_counts_from_what_the_node_had_by_then() -> None:
 
 def test_a_camera_whose_hello_was_not_heard_is_counted_from_its_first_frame() -> None:
     stats = StreamStats()
-    stats.account(frame(1000))
+    stats.account(frame(1000, sequence=4999))
     stats.report(counters(5000, 1001, newer=4000))
     stats.report(counters(5003, 1003, newer=4001, no_credit=1))
-    assert (stats.received, stats.lost, stats.captured) == (1, 2, 3)
+    assert (stats.received, stats.lost, stats.captured) == (1, 2, 4)
     assert stats.dropped == {"newer": 1, "no_credit": 1}
 
 
@@ -210,3 +211,13 @@ def test_two_readings_at_once_are_no_rate() -> None:
     meter = RateMeter()
     meter.sample(0, 1.0)
     assert meter.sample(5, 1.0) == 0
+
+
+def test_what_was_captured_is_never_less_than_what_arrived() -> None:
+    stats = StreamStats()
+    stats.begin(1, counters(0, 0))
+    for number in range(5):
+        stats.account(frame(number, sequence=2 * number))
+    assert (stats.received, stats.captured) == (5, 9)
+    stats.report(counters(12, 5))
+    assert stats.captured == 12

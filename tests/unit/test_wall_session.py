@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 TIMEOUT_S = 5.0
 
+PORTS = {"nodes": 5556, "imagezmq": 5555}
+
 
 class Browser:
     """Stands for a WebSocket: what is said to it can be read, what it says is queued."""
@@ -84,7 +86,7 @@ async def test_a_raw_picture_holds_up_no_other_tile_and_is_shown_when_it_is_read
     bell = Bell(asyncio.get_running_loop())
     feed.fleet.on_frame = bell.ring
     pictures, browser = SlowPictures(), Browser()
-    wall = Wall(feed.fleet, bell, pictures, Bulletin("home", feed.fleet, bell), Counter())
+    wall = Wall(feed.fleet, bell, pictures, Bulletin("home", PORTS, feed.fleet, bell), Counter())
     feed.fleet.accept(raw(1))
     feed.send("front/main")
     async with asyncio.TaskGroup() as tasks:

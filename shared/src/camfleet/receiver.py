@@ -39,6 +39,7 @@ class Receiver(Port):
         on_reject: called on the same thread with a node's name (empty for a stranger) and
             what was wrong with its message.
         window: frames of one stream that may be in flight.
+        reserved: names that no node may have.
 
     Raises:
         LocalProtocolError: when the address cannot be bound.
@@ -51,11 +52,12 @@ class Receiver(Port):
         on_event: OnEvent | None = None,
         on_reject: OnReject | None = None,
         window: int = WINDOW,
+        reserved: frozenset[str] = frozenset(),
     ) -> None:
         self._mailbox: Mailbox[Frame] = Mailbox()
         self._on_event = on_event or self._keep_newest
         self._on_reject = on_reject or _forget
-        self._link = HubLink(random.getrandbits(63), window)
+        self._link = HubLink(random.getrandbits(63), window, reserved=reserved)
         self._expired_ns = time.monotonic_ns()
         super().__init__(address, _HIGH_WATER_MARK)
 

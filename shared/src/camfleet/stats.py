@@ -91,6 +91,7 @@ class StreamStats:
         self.jitter = Jitter()
         self._session: int | None = None
         self._expected = 0
+        self._captured = 0
         self._reported: Counters | None = None
         self._dropped: dict[str, int] = {}
 
@@ -102,18 +103,19 @@ class StreamStats:
     def begin(self, session: int, counters: Counters) -> None:
         """Take a node's hello: a new session counts from what it had sent by then."""
         if session != self._session:
-            self._begin(session, counters.sent)
+            self._begin(session, counters.sent, counters.captured)
             self._reported = counters
 
     def account(self, frame: Frame) -> None:
         """Count one frame that arrived."""
         header = frame.header
         if header.session != self._session:  # no hello of it was heard, so nothing is missed
-            self._begin(header.session, header.sent)
+            self._begin(header.session, header.sent, header.sequence)
         self.received += 1
         self.received_bytes += len(frame.payload)
         self._catch_up(header.sent)
         self._expected = header.sent + 1
+        self._capture(header.sequence + 1)
         if header.captured_ns:
             self.jitter.add(header.captured_ns, frame.received_ns)
         latency_ns = frame.latency_ns
@@ -131,17 +133,23 @@ class StreamStats:
         self._expected = max(self._expected, counters.sent)
         before = self._reported or counters  # the first one is where counting begins
         self._reported = counters
-        self.captured += max(0, counters.captured - before.captured)
+        self._capture(counters.captured)
         for reason, count in counters.dropped.items():
             if reason in self._dropped or len(self._dropped) < _MOST_REASONS:
                 grown = max(0, count - before.dropped.get(reason, 0))
                 self._dropped[reason] = self._dropped.get(reason, 0) + grown
 
-    def _begin(self, session: int, sent: int) -> None:
+    def _begin(self, session: int, sent: int, captured: int) -> None:
         self._session = session
         self._expected = sent
+        self._captured = captured
         self._reported = None
         self.jitter.begin()
+
+    def _capture(self, count: int) -> None:
+        """Take the node's count, out of a heartbeat or out of a frame's sequence."""
+        self.captured += max(0, count - self._captured)
+        self._captured = max(self._captured, count)
 
     def _catch_up(self, sent: int) -> None:
         self.lost += max(0, sent - self._expected)

@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections import Counter
+from importlib.metadata import version
 from typing import Final
 
 import structlog
@@ -16,25 +17,32 @@ from prometheus_client import CollectorRegistry
 
 from camfleet.errors import LocalProtocolError
 from camfleet.logs import configure_logs
+from camfleet.port import Port
 from camfleet.receiver import Receiver
-from camfleet.settings import load_settings, refuse
-from camfleet_hub.fleet import Fleet
+from camfleet.settings import load_settings, read_command_line, refuse
+from camfleet_hub.fleet import IMAGEZMQ_NODE, Fleet
 from camfleet_hub.imagezmq_port import ImagezmqPort
+from camfleet_hub.journal import Journal
 from camfleet_hub.metrics import FleetCollector
 from camfleet_hub.settings import HubSettings
 from camfleet_hub.web.app import Hub, create_app, create_metrics_app
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
+from camfleet_hub.web.host import HostCheck
 from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.server import Server
 
+EXIT_BROKEN: Final = 1
+_WATCH_S: Final = 0.5
 _STUCK_NS: Final = 3_000_000_000
 _SAMPLE_S: Final = 1.0
+_SOFTWARE: Final = f"camfleet-hub {version('camfleet-hub')}"
 _log = structlog.get_logger()
 
 
 def main() -> None:
     """Run the hub."""
+    read_command_line("Receives the frames of many cameras and shows them.", _SOFTWARE)
     settings = load_settings(HubSettings)
     configure_logs(settings.log_level)
     _log.info("settings", **settings.model_dump(mode="json"))
@@ -52,8 +60,11 @@ async def _run(settings: HubSettings) -> None:
     registry.register(FleetCollector(fleet, viewers_rejected))
     bell = Bell(loop)
     fleet.on_frame, fleet.on_camera = bell.ring, bell.announce
+    journal = Journal()
+    fleet.on_node, fleet.on_reject = journal.node, journal.rejected
     pictures = Pictures(settings.quality)
-    bulletin = Bulletin(settings.name, fleet, bell)
+    ports = {"nodes": settings.nodes_port, "imagezmq": settings.imagezmq_port}
+    bulletin = Bulletin(settings.name, ports, fleet, bell)
     with contextlib.ExitStack() as stack:
         stack.callback(pictures.close)
         nodes_port, imagezmq_port = _open_ports(settings, fleet, stack)
@@ -67,11 +78,11 @@ async def _run(settings: HubSettings) -> None:
 
         hub = Hub(bulletin, fleet, bell, pictures, registry, viewers_rejected, problems)
         servers = [
-            Server(create_app(hub), web),
+            Server(HostCheck(create_app(hub), settings.hosts), web),
             Server(create_metrics_app(registry), metrics),
         ]
         _log.info("ready", wall=f"http://{_authority(*web.getsockname()[:2])}/")
-        await _serve(servers, fleet, bulletin, bell)
+        await _serve(servers, [nodes_port, imagezmq_port], fleet, bulletin, bell)
     _log.info("stopped")
 
 
@@ -86,6 +97,7 @@ def _open_ports(
             on_event=fleet.take,
             on_reject=fleet.reject,
             window=settings.window,
+            reserved=frozenset({IMAGEZMQ_NODE}),
         )
         stack.enter_context(nodes_port)
         setting = "IMAGEZMQ_PORT"
@@ -114,21 +126,30 @@ def _open_web(
     return web, metrics
 
 
-async def _serve(servers: list[Server], fleet: Fleet, bulletin: Bulletin, bell: Bell) -> None:
-    """Serve until a signal comes; viewers are told before the servers wait for them."""
+async def _serve(
+    servers: list[Server], ports: list[Port], fleet: Fleet, bulletin: Bulletin, bell: Bell
+) -> None:
+    """Serve until a signal comes; viewers are told before the servers wait for them.
+
+    A port whose thread broke ends the program too, so that its supervisor starts it anew.
+    """
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with asyncio.TaskGroup() as tasks:
         serving = [tasks.create_task(server.run_until_stopped()) for server in servers]
         renewing = [tasks.create_task(_sample(fleet)), tasks.create_task(bulletin.run())]
-        await stopping.wait()
+        while not stopping.is_set() and all(port.is_alive for port in ports):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), _WATCH_S)
         bell.close()
         for server in servers:
             server.stop()
         await asyncio.wait(serving)
         for task in renewing:
             task.cancel()
+    if not stopping.is_set():
+        raise SystemExit(EXIT_BROKEN)
 
 
 async def _sample(fleet: Fleet) -> None:

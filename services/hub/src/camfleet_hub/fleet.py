@@ -55,6 +55,8 @@ class Fleet:
         self.rejected: Counter[tuple[str, str, Reason]] = Counter()
         self.on_frame: Callable[[Stream], None] = _ignore
         self.on_camera: Callable[[Stream], None] = _ignore
+        self.on_node: Callable[[NodeJoined | NodeLeft], None] = _ignore
+        self.on_reject: Callable[[str, RemoteProtocolError], None] = _ignore
 
     def take(self, event: Event) -> None:
         """Take what the receiver says; called on its thread."""
@@ -67,10 +69,12 @@ class Fleet:
         match event:
             case NodeJoined():
                 self._join(event)
+                self.on_node(event)
             case NodeReported():
                 self._report(event)
             case NodeLeft(node):
                 self._leave(node)
+                self.on_node(event)
 
     def accept(self, frame: Frame) -> None:
         """Account for a frame and make it its stream's newest.
@@ -99,6 +103,7 @@ class Fleet:
             self.rejected[node, stream.camera if stream else "", error.reason] += 1
         if stream and error.sent is not None:  # it did arrive, so it is not lost as well
             stream.stats.reject(error.sent)
+        self.on_reject(node, error)
 
     def nodes(self) -> list[Node]:
         """All nodes, by name."""
@@ -219,5 +224,5 @@ class Fleet:
                 self.rejected["", "", key[2]] += self.rejected.pop(key)
 
 
-def _ignore(_stream: Stream) -> None:
+def _ignore(*_what: object) -> None:
     """Nobody looks yet."""

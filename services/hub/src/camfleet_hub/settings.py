@@ -5,8 +5,8 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
-from pydantic import Field, IPvAnyAddress
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, IPvAnyAddress, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from camfleet.hub_link import WINDOW
 from camfleet.payload import MAX_PAYLOAD_BYTES
@@ -30,6 +30,11 @@ class HubSettings(BaseSettings):
     nodes_port: Port = Field(5556, description="camfleet nodes.")
     web_port: Port = Field(8080, description="Wall, API, snapshots, MJPEG, health.")
     metrics_port: Port = Field(9101, description="Prometheus metrics.")
+    hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Further names of the hub in a browser's address line, separated by commas, "
+        "for example `wall.example.org`. Addresses, `localhost` and the machine's name are known.",
+    )
     window: int = Field(WINDOW, ge=1, le=64, description="Frames of one stream in flight.")
     max_cameras: int = Field(
         512,
@@ -48,3 +53,10 @@ class HubSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least level that is logged."
     )
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _split(cls, hosts: object) -> object:
+        if isinstance(hosts, str):
+            return tuple(host.strip() for host in hosts.split(",") if host.strip())
+        return hosts

@@ -73,6 +73,7 @@ def create_metrics_app(registry: CollectorRegistry) -> FastAPI:
 def _add_wall(app: FastAPI, hub: Hub) -> None:
     wall = Wall(hub.fleet, hub.bell, hub.pictures, hub.bulletin, hub.viewers_rejected)
 
+    @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(_STATIC / "index.html", headers=_NO_STORE)
@@ -115,6 +116,7 @@ def _add_cameras(app: FastAPI, hub: Hub) -> None:
 
 
 def _add_health(app: FastAPI, hub: Hub) -> None:
+    @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
         """Whether the hub takes frames; 503 and the reasons where it does not."""

@@ -22,12 +22,13 @@ class Bulletin:
 
     Args:
         hub_name: shown on the wall.
+        ports: where cameras connect to, by `nodes` and `imagezmq`.
         fleet: what it tells of.
         bell: rings when there is a new camera.
     """
 
-    def __init__(self, hub_name: str, fleet: Fleet, bell: Bell) -> None:
-        self._hub_name = hub_name
+    def __init__(self, hub_name: str, ports: dict[str, int], fleet: Fleet, bell: Bell) -> None:
+        self._about = {"type": "fleet", "hub": hub_name, "ports": ports}
         self._fleet = fleet
         self._bell = bell
         self._text = ""
@@ -60,5 +61,5 @@ class Bulletin:
             for stream in self._fleet.streams()
             if stream.profile == MAIN
         ]
-        message = {"type": "fleet", "hub": self._hub_name, "cameras": cameras}
+        message = self._about | {"cameras": cameras}
         return json.dumps(message, ensure_ascii=False, separators=(",", ":"))

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from camfleet.liveness import Liveness
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.stream import Node, Stream
 
@@ -59,6 +60,7 @@ class NodeView(BaseModel):
 def camera(stream: Stream, now_ns: int) -> Camera:
     """Describe a stream's camera at a monotonic time."""
     frame = stream.newest
+    state = stream.liveness(now_ns)
     silence_s = stream.silence_s(now_ns)
     latency_ns = frame.latency_ns if frame else None
     uncertainty_ns = frame.header.clock_uncertainty_ns if frame and latency_ns is not None else None
@@ -67,8 +69,8 @@ def camera(stream: Stream, now_ns: int) -> Camera:
         id=stream.id,
         node=stream.node.name,
         camera=stream.camera,
-        state=stream.liveness(now_ns).value,
-        fps=round(stream.fps, 1),
+        state=state.value,
+        fps=0.0 if state is Liveness.OFFLINE else round(stream.fps, 1),
         latency_ms=_ms(latency_ns),
         uncertainty_ms=_ms(uncertainty_ns),
         age_ms=None if silence_s is None else round(1000 * silence_s),
@@ -102,7 +104,8 @@ def _counts(stream: Stream, now_ns: int, rejected: _Rejected) -> CameraCounts:
     return CameraCounts(
         **camera(stream, now_ns).model_dump(),
         label=stream.newest.header.label if stream.newest else None,
-        captured=stats.captured,
+        # A stock sender does not tell; each of its pictures arrives or is never captured.
+        captured=stats.captured if stream.node.has_heartbeat else stats.received,
         received=stats.received,
         received_bytes=stats.received_bytes,
         lost=stats.lost,

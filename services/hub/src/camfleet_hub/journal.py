@@ -1,0 +1,66 @@
+"""What the log tells of the fleet: who came, who left, and what was rejected, never per message.
+
+Called on the ports' threads: a cause that repeats is told once in ten seconds, with its count.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from camfleet.errors import Reason, RemoteProtocolError
+from camfleet.hub_link import NodeJoined, NodeLeft
+
+_PAUSE_NS: Final = 10_000_000_000
+_MOST_CAUSES: Final = 1024  # remembered; all are forgotten then, and may be told anew
+_log = structlog.get_logger()
+
+
+class Journal:
+    """Tells the log.
+
+    Args:
+        monotonic_ns: the clock that pauses are measured on.
+    """
+
+    def __init__(self, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._monotonic_ns = monotonic_ns
+        self._sessions: dict[str, int] = {}
+        self._told_ns: dict[tuple[str, Reason], int] = {}
+        self._untold: dict[tuple[str, Reason], int] = {}
+
+    def node(self, event: NodeJoined | NodeLeft) -> None:
+        """Tell that a node came or left; not each time that it says hello again."""
+        match event:
+            case NodeLeft(node, message):
+                self._sessions.pop(node, None)
+                _log.info("node left", node=node, why=message)
+            case NodeJoined(node, session, counters, software):
+                if self._sessions.get(node) != session:
+                    streams = [counted.stream for counted in counters]
+                    _log.info("node joined", node=node, streams=streams, software=software)
+                self._sessions[node] = session
+
+    def rejected(self, node: str, error: RemoteProtocolError) -> None:
+        """Tell what was wrong with a message; a stranger's node is empty."""
+        cause, now_ns = (node, error.reason), self._monotonic_ns()
+        told_ns = self._told_ns.get(cause)
+        if told_ns is not None and now_ns - told_ns < _PAUSE_NS:
+            self._untold[cause] = self._untold.get(cause, 0) + 1
+            return
+        if len(self._told_ns) >= _MOST_CAUSES:
+            self._told_ns.clear()
+            self._untold.clear()
+        self._told_ns[cause] = now_ns
+        since = self._untold.pop(cause, 0)
+        _log.warning(
+            "message rejected",
+            node=node,
+            stream=error.stream,
+            reason=error.reason.value,
+            problem=str(error),
+            like_it_before=since,
+        )

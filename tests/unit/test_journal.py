@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from camfleet.errors import Reason, RemoteProtocolError
+from camfleet.hub_link import NodeJoined, NodeLeft
+from camfleet.testing import FakeClock
+from camfleet.wire import Counters
+from camfleet_hub.journal import Journal
+
+FRONT = (Counters("front/main", 0, 0, {}),)
+
+
+class Told:
+    """A journal in time that a test controls, and what it told."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.journal = Journal(self.clock.monotonic_ns)
+        self.lines: list[Any] = []
+
+    def node(self, event: NodeJoined | NodeLeft) -> None:
+        with capture_logs() as lines:
+            self.journal.node(event)
+        self.lines += lines
+
+    def reject(self, node: str = "pi", reason: Reason = Reason.NOT_JPEG) -> None:
+        with capture_logs() as lines:
+            self.journal.rejected(node, RemoteProtocolError(reason, "payload is no JPEG"))
+        self.lines += lines
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def test_a_node_that_joins_is_told_with_its_streams(told: Told) -> None:
+    told.node(NodeJoined("pi", 1, FRONT, "camfleet-node 1"))
+    assert told.lines == [
+        {
+            "event": "node joined",
+            "log_level": "info",
+            "node": "pi",
+            "streams": ["front/main"],
+            "software": "camfleet-node 1",
+        }
+    ]
+
+
+def test_a_repeated_hello_is_told_once(told: Told) -> None:
+    for _ in range(3):
+        told.node(NodeJoined("pi", 1, FRONT, ""))
+    assert len(told.lines) == 1
+
+
+def test_a_node_that_was_started_anew_is_told_again(told: Told) -> None:
+    told.node(NodeJoined("pi", 1, FRONT, ""))
+    told.node(NodeJoined("pi", 2, FRONT, ""))
+    assert len(told.lines) == 2
+
+
+def test_a_node_that_left_and_returns_is_told_again(told: Told) -> None:
+    told.node(NodeJoined("pi", 1, FRONT, ""))
+    told.node(NodeLeft("pi", "silent for 10 s"))
+    told.node(NodeJoined("pi", 1, FRONT, ""))
+    assert [line["event"] for line in told.lines] == ["node joined", "node left", "node joined"]
+
+
+def test_a_cause_that_repeats_is_told_once_and_then_with_its_count(told: Told) -> None:
+    for _ in range(5):
+        told.reject()
+    told.clock.advance(10)
+    told.reject()
+    assert [line["like_it_before"] for line in told.lines] == [0, 4]
+
+
+@pytest.mark.parametrize(("node", "reason"), [("pj", Reason.NOT_JPEG), ("pi", Reason.SHAPE)])
+def test_another_cause_is_told_at_once(told: Told, node: str, reason: Reason) -> None:
+    told.reject()
+    told.reject(node, reason)
+    assert len(told.lines) == 2
+
+
+def test_what_was_wrong_is_told(told: Told) -> None:
+    told.reject()
+    assert told.lines[0]["problem"] == "payload is no JPEG"
+    assert told.lines[0]["log_level"] == "warning"
+
+
+def test_the_causes_that_are_remembered_are_bounded(told: Told) -> None:
+    for number in range(5000):
+        told.reject(f"node-{number}")
+    assert len(told.journal._told_ns) <= 1024
