@@ -106,6 +106,10 @@ class Wall:
     def imagezmq_address(self) -> str:
         return f"tcp://127.0.0.1:{self._imagezmq}"
 
+    @property
+    def nodes_address(self) -> str:
+        return f"tcp://127.0.0.1:{self._nodes}"
+
     def start_hub(self) -> Service:
         """Start a hub, on the ports of its predecessor where there was one."""
         settings = {
@@ -123,7 +127,7 @@ class Wall:
         """Start a node with one synthetic camera."""
         settings = {
             "CAMFLEET_NODE_NAME": name,
-            "CAMFLEET_NODE_HUB": f"tcp://127.0.0.1:{self._nodes}",
+            "CAMFLEET_NODE_HUB": self.nodes_address,
             f"CAMFLEET_NODE_CAMERAS__{camera}__SOURCE": "synthetic",
         }
         return self._start("camfleet_node", settings)

@@ -289,8 +289,8 @@ def test_the_keyboard_reaches_every_tile_fullscreen_and_snapshot(wall: Wall, pag
 
 def test_an_empty_fleet_is_told_where_to_send(wall: Wall, page: Page) -> None:
     page.goto("/")
-    expect(page.locator("#empty")).to_contain_text("tcp://127.0.0.1:5556")
-    expect(page.locator("#empty")).to_contain_text("tcp://127.0.0.1:5555")
+    expect(page.locator("#empty")).to_contain_text(wall.nodes_address)
+    expect(page.locator("#empty")).to_contain_text(wall.imagezmq_address)
     wall.start_node("garden")
     wait_painted(page, ["garden/front"], 1)
     expect(page.locator("#empty")).to_be_hidden()

@@ -475,6 +475,28 @@ def test_nothing_of_all_this_left_a_traceback(open_house: House) -> None:
     assert "Traceback" not in open_house.hub.said()
 
 
+# names
+
+
+def test_a_node_may_not_take_the_name_of_the_stock_senders(house: House, until: Until) -> None:
+    house.start_hub()
+    node = house.start_node("imagezmq", "front")
+    until(lambda: "'imagezmq'" in node.said() and '"refused"' in node.said(), node.said)
+    assert house.cameras() == {}
+    until(lambda: '"name_taken"' in house.hub.said(), house.hub.said)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example:8080"])
+def test_a_foreign_name_of_the_hub_is_not_answered(house: House, host: str) -> None:
+    """As a page of a stranger sends it after its name was pointed at the hub's address."""
+    house.start_hub()
+    for path in ("/", "/api/nodes", "/snapshot/pi/front.jpg"):
+        connection = HTTPConnection("127.0.0.1", house.ports["WEB"], timeout=5)
+        with closing(connection):
+            connection.request("GET", path, headers={"Host": host})
+            assert connection.getresponse().status == 421
+
+
 # starting and ending
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 DEADLINE_S: Final = 10.0
-STOP_S: Final = 1.0  # what the issue grants a stop
+STOP_S: Final = 1.0  # a program that stops waits for no network
 IMAGE: Final = np.full((6, 8, 3), 99, np.uint8)
 JPEG: Final = encode_jpeg(IMAGE)
 PEERS: Final = itertools.count()  # each with a name of its own
@@ -405,3 +405,14 @@ def test_a_node_joins_with_its_streams(hub: Hub) -> None:
     assert isinstance(joined, NodeJoined)
     assert (joined.node, joined.software) == ("pi-1", "test 1")
     assert joined.counters[0].stream == FRONT
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_receiver_whose_thread_broke_says_so_instead_of_waiting() -> None:
+    def breaks(_event: Event) -> None:
+        raise RuntimeError("a bug")
+
+    with Receiver("tcp://127.0.0.1:0", on_event=breaks) as receiver:
+        with Sender(receiver.address, "pi-1"), pytest.raises(LocalProtocolError, match="ended"):
+            next(iter(receiver))
+        assert not receiver.is_alive

@@ -145,7 +145,7 @@ async def _serve(
         bell.close()
         for server in servers:
             server.stop()
-        await asyncio.wait(serving)
+        await asyncio.gather(*serving)
         for task in renewing:
             task.cancel()
     if not stopping.is_set():
