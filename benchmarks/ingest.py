@@ -25,7 +25,8 @@ from harness import Sample, alternate, arguments, compare, finish
 
 from camfleet.backoff import Backoff
 from camfleet.codec import encode_jpeg
-from camfleet.node_link import Draft, NodeLink
+from camfleet.draft import Draft
+from camfleet.node_link import NodeLink
 from camfleet.receiver import Receiver
 from camfleet_hub.fleet import Fleet
 

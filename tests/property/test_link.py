@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from camfleet.backoff import Backoff
+from camfleet.draft import Draft
 from camfleet.frame import Frame, FrameHeader
 from camfleet.hub_link import NodeJoined, NodeReported
-from camfleet.node_link import Draft, NodeLink
+from camfleet.node_link import NodeLink
 from camfleet.stats import StreamStats
 from camfleet.testing import FakeClock, LossyLink, cycled
 from camfleet.wire import Counters, Credit, Heartbeat, HeartbeatReply, Hello, Message, Welcome

@@ -18,6 +18,7 @@ CORE = {
     "camfleet.backoff",
     "camfleet.clock",
     "camfleet.codec",
+    "camfleet.draft",
     "camfleet.errors",
     "camfleet.frame",
     "camfleet.hub_link",

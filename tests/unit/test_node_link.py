@@ -6,9 +6,10 @@ import pytest
 
 from camfleet import wire
 from camfleet.backoff import Backoff
+from camfleet.draft import Draft, check_draft
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.frame import FrameHeader, Stages
-from camfleet.node_link import Draft, LinkState, NodeLink, check_draft
+from camfleet.node_link import LinkState, NodeLink
 from camfleet.testing import FakeClock
 
 FRONT = "front/main"

@@ -6,9 +6,10 @@ import pytest
 
 from camfleet import wire
 from camfleet.backoff import Backoff
+from camfleet.draft import Draft
 from camfleet.errors import LocalProtocolError
 from camfleet.frame import FrameHeader
-from camfleet.node_link import Draft, LinkState, NodeLink
+from camfleet.node_link import LinkState, NodeLink
 from camfleet.outbox import Outbox, Outlet
 
 FRONT = "front/main"

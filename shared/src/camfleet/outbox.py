@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
+from camfleet.draft import Draft, check_draft
 from camfleet.errors import RemoteProtocolError
-from camfleet.node_link import Draft, LinkState, NodeLink, check_draft
+from camfleet.node_link import LinkState, NodeLink
 from camfleet.payload import Payload
 from camfleet.wire import Counters
 

@@ -10,10 +10,11 @@ from typing import Final, NamedTuple, Self
 
 from camfleet.backoff import Backoff
 from camfleet.codec import Image, check_image, encode_jpeg
+from camfleet.draft import Draft, check_extras
 from camfleet.errors import CamfleetError, RemoteProtocolError
 from camfleet.frame import Metadata, Stages
 from camfleet.names import MAIN
-from camfleet.node_link import Draft, LinkState, NodeLink, check_extras
+from camfleet.node_link import LinkState, NodeLink
 from camfleet.outbox import Outlet
 from camfleet.payload import check_jpeg
 from camfleet.uplink import Uplink

@@ -14,10 +14,10 @@ from typing import Final
 import structlog
 
 from camfleet.backoff import Backoff
+from camfleet.draft import Draft
 from camfleet.errors import LocalProtocolError
 from camfleet.frame import Stages
 from camfleet.mailbox import Mailbox
-from camfleet.node_link import Draft
 from camfleet.outbox import Outlet
 from camfleet_node.sources import Image, Picture, Source, SourceError
 

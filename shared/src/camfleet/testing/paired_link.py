@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import count
 from typing import Final
 
+from camfleet.draft import Draft
 from camfleet.errors import RemoteProtocolError
 from camfleet.frame import FrameHeader
 from camfleet.hub_link import WINDOW, Event, HubLink
-from camfleet.node_link import Draft, NodeLink
+from camfleet.node_link import NodeLink
 from camfleet.payload import Payload
 from camfleet.testing.clock import FakeClock
 from camfleet.testing.connection import Connection, Flight
