@@ -20,6 +20,9 @@ FRONT = "front/main"
 A, B = b"\0\0\0\0\1", b"\0\0\0\0\2"
 
 
+FRAME = b"\x04"  # its kind, which alone has a payload
+
+
 class Hub:
     """A hub's link with its clock; what it answers comes back decoded."""
 
@@ -30,14 +33,22 @@ class Hub:
         self.link = HubLink(99, window, max_nodes, reserved)
 
     def receive(
-        self, message: wire.Message | bytes, identity: bytes = A, payload: Payload = JPEG
+        self,
+        message: wire.Message | bytes,
+        identity: bytes = A,
+        payload: Payload | None = None,
     ) -> Event | None:
         header = message if isinstance(message, bytes) else wire.encode(message)
+        if payload is None:
+            payload = JPEG if header[3:4] == FRAME else b""
         now_ns = self.clock.unix_ns(), self.clock.monotonic_ns()
         return self.link.receive(identity, header, payload, *now_ns)
 
     def rejects(
-        self, message: wire.Message | bytes, identity: bytes = A, payload: Payload = JPEG
+        self,
+        message: wire.Message | bytes,
+        identity: bytes = A,
+        payload: Payload | None = None,
     ) -> RemoteProtocolError:
         with pytest.raises(RemoteProtocolError) as caught:
             self.receive(message, identity, payload)
@@ -343,3 +354,9 @@ def test_a_name_that_the_hub_uses_itself_is_refused() -> None:
     assert refuse.reason == Reason.NAME_TAKEN
     assert hub.rejects(frame(0)).reason is Reason.UNKNOWN_PEER
     assert isinstance(hub.receive(hello("imagezmq 2")), NodeJoined)
+
+
+def test_only_a_frame_has_a_payload(joined: Hub) -> None:
+    error = joined.rejects(wire.Heartbeat(1, ()), payload=b"x")
+    assert error.reason is Reason.PAYLOAD_SIZE
+    assert str(error) == "payload of Heartbeat is 1 bytes, want none"

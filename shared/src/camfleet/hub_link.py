@@ -129,6 +129,11 @@ class HubLink:
             RemoteProtocolError: when it is rejected; an answer may be in the outbox.
         """
         message = self._decode(identity, header)
+        if type(message) is not FrameHeader and len(payload):
+            raise RemoteProtocolError(
+                Reason.PAYLOAD_SIZE,
+                f"payload of {type(message).__name__} is {len(payload)} bytes, want none",
+            )
         peer = self._peers.get(identity)
         if peer is None:
             return self._stranger(identity, message, monotonic_ns)
