@@ -416,3 +416,15 @@ def test_a_receiver_whose_thread_broke_says_so_instead_of_waiting() -> None:
         with Sender(receiver.address, "pi-1"), pytest.raises(LocalProtocolError, match="ended"):
             next(iter(receiver))
         assert not receiver.is_alive
+
+
+def test_a_stock_sender_on_the_nodes_port_is_told_apart(
+    hub: Hub, context: zmq.Context[zmq.Socket[bytes]]
+) -> None:
+    with context.socket(zmq.REQ) as stock:
+        stock.setsockopt(zmq.LINGER, 0)
+        stock.connect(hub.address)
+        stock.send_multipart((b'{"msg": "pi"}', JPEG))
+        _, error = hub.rejected.get(timeout=DEADLINE_S)
+    assert error.reason is Reason.PARTS
+    assert "belongs on the port for imagezmq" in str(error)

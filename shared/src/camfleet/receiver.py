@@ -108,8 +108,10 @@ class Receiver(Port):
 
 def _header_and_payload(parts: list[zmq.Frame]) -> tuple[zmq.Frame, zmq.Frame]:
     if len(parts) != 2:
+        # A REQ socket's delimiter comes first (ZeroMQ RFC 28), and imagezmq's senders are those.
+        hint = "" if len(parts[0]) else "; an imagezmq sender belongs on the port for imagezmq"
         raise RemoteProtocolError(
-            Reason.PARTS, f"message has {len(parts)} parts, want header and payload"
+            Reason.PARTS, f"parts are {len(parts)}, want 2, header and payload{hint}"
         )
     size = len(parts[0])
     if size > MAX_HEADER_BYTES:  # before it is copied

@@ -99,7 +99,5 @@ def _open(parts: list[zmq.Frame]) -> tuple[list[bytes], list[zmq.Frame]]:
 
 def _header_and_data(body: list[zmq.Frame]) -> tuple[zmq.Frame, zmq.Frame]:
     if len(body) != 2:
-        raise RemoteProtocolError(
-            Reason.PARTS, f"message has {len(body)} parts, want header and data"
-        )
+        raise RemoteProtocolError(Reason.PARTS, f"parts are {len(body)}, want 2, header and data")
     return body[0], body[1]

@@ -116,7 +116,7 @@ class SerializingSocket(zmq.Socket[bytes]):
         parts: list[Any] = self.recv_multipart(flags, copy=copy, track=track)
         if len(parts) != 2:
             raise RemoteProtocolError(
-                Reason.PARTS, f"message has {len(parts)} parts, want a header and the data"
+                Reason.PARTS, f"parts are {len(parts)}, want 2, header and data"
             )
         return parse_header(bytes(parts[0]), MAX_TEXT_BYTES), parts[1]
 
