@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections import Counter
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
 
@@ -49,10 +50,12 @@ def main() -> None:
     if not settings.bind.is_loopback:
         _log.warning("open to the network: no login and no encryption yet", bind=str(settings.bind))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings))
+        code = runner.run(_run(settings))
+    raise SystemExit(code)
 
 
-async def _run(settings: HubSettings) -> None:
+async def _run(settings: HubSettings) -> int:
+    """Run until a signal comes or a port breaks; return the exit code."""
     loop = asyncio.get_running_loop()
     registry = CollectorRegistry()
     fleet = Fleet(settings.max_cameras, max_picture_bytes=settings.max_picture_bytes)
@@ -63,8 +66,8 @@ async def _run(settings: HubSettings) -> None:
     journal = Journal()
     fleet.on_node, fleet.on_reject = journal.node, journal.rejected
     pictures = Pictures(settings.quality)
-    ports = {"nodes": settings.nodes_port, "imagezmq": settings.imagezmq_port}
-    bulletin = Bulletin(settings.name, ports, fleet, bell)
+    addresses = {"nodes": settings.nodes_port, "imagezmq": settings.imagezmq_port}
+    bulletin = Bulletin(settings.name, addresses, fleet, bell)
     with contextlib.ExitStack() as stack:
         stack.callback(pictures.close)
         nodes_port, imagezmq_port = _open_ports(settings, fleet, stack)
@@ -82,8 +85,10 @@ async def _run(settings: HubSettings) -> None:
             Server(create_metrics_app(registry), metrics),
         ]
         _log.info("ready", wall=f"http://{_authority(*web.getsockname()[:2])}/")
-        await _serve(servers, [nodes_port, imagezmq_port], fleet, bulletin, bell)
-    _log.info("stopped")
+        ports = [nodes_port, imagezmq_port]
+        code = await _serve(servers, ports, fleet, bulletin, bell)
+    _log.info("stopped", code=code)
+    return code
 
 
 def _open_ports(
@@ -127,11 +132,12 @@ def _open_web(
 
 
 async def _serve(
-    servers: list[Server], ports: list[Port], fleet: Fleet, bulletin: Bulletin, bell: Bell
-) -> None:
+    servers: list[Server], ports: Sequence[Port], fleet: Fleet, bulletin: Bulletin, bell: Bell
+) -> int:
     """Serve until a signal comes; viewers are told before the servers wait for them.
 
     A port whose thread broke ends the program too, so that its supervisor starts it anew.
+    Returns the exit code.
     """
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -148,8 +154,7 @@ async def _serve(
         await asyncio.gather(*serving)
         for task in renewing:
             task.cancel()
-    if not stopping.is_set():
-        raise SystemExit(EXIT_BROKEN)
+    return 0 if stopping.is_set() else EXIT_BROKEN
 
 
 async def _sample(fleet: Fleet) -> None:
