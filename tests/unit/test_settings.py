@@ -255,4 +255,4 @@ def test_a_misspelt_variable_of_a_camera_names_the_right_one(refused: Load) -> N
 def test_another_programs_variables_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAMFLEET_NODE_WHATEVER", "1")
     monkeypatch.setenv("CAMFLEET", "1")
-    load_settings(HubSettings)
+    assert load_settings(HubSettings).web_port == 8080

@@ -123,6 +123,8 @@ def test_tiles_may_change_while_a_round_is_under_way(feed: Feed) -> None:
     viewer = showing("pi/front", "pi/back")
     for _ in viewer.due(feed.fleet.find):
         viewer.show([])
+    assert viewer.cameras == set()
+    assert list(viewer.due(feed.fleet.find)) == []
 
 
 # credits
