@@ -7,6 +7,8 @@ from typing import Any, Final
 import zmq
 
 from camfleet.errors import LocalProtocolError
+from camfleet.gate import Gate
+from camfleet.keys import Bundle
 from camfleet.payload import MAX_PAYLOAD_BYTES
 from camfleet.wire import MAX_HEADER_BYTES
 
@@ -19,23 +21,40 @@ _PING_MS: Final = 1_000
 _DEAD_AFTER_MS: Final = 5_000
 _RECONNECT_MS: Final = 100
 _RECONNECT_MOST_MS: Final = 1_000
+_CONNECT_MS: Final = 3_000  # the kernel's own attempts grow apart, to a minute and more
+_HANDSHAKE_MS: Final = 5_000
+_BACKLOG: Final = 1_024  # a whole fleet that comes back at once after a restart
 
 
-def bind_router(address: str, high_water_mark: int) -> tuple[Context, Socket]:
+def bind_router(
+    address: str, high_water_mark: int, gate: Gate | None = None, io_threads: int = 1
+) -> tuple[Context, Socket]:
     """Bind a ROUTER whose receive waits for at most `POLL_MS`.
 
+    Args:
+        address: where to bind.
+        high_water_mark: messages that may wait per peer.
+        gate: decides who may come in, and is closed by who closes the socket, after it and
+            before the context; without one everybody may, unencrypted.
+        io_threads: libzmq's own, over which connections and their encryption are spread.
+
     Raises:
-        LocalProtocolError: when the address cannot be bound.
+        LocalProtocolError: when the address cannot be bound; the gate is closed then.
     """
-    context = zmq.Context()
+    context = zmq.Context(io_threads)
     router = context.socket(zmq.ROUTER)
     _guard(router, high_water_mark)
+    router.setsockopt(zmq.BACKLOG, _BACKLOG)
     router.setsockopt(zmq.RCVTIMEO, POLL_MS)
     router.setsockopt(zmq.IPV6, _is_ipv6(address))
+    if gate is not None:
+        gate.guard(context, router)
     try:
         router.bind(address)
     except zmq.ZMQError as error:
         router.close()
+        if gate is not None:
+            gate.close()
         context.term()
         raise LocalProtocolError(
             f"cannot bind {address!r}: {error.strerror}; want a free tcp://ADDRESS:PORT"
@@ -43,8 +62,15 @@ def bind_router(address: str, high_water_mark: int) -> tuple[Context, Socket]:
     return context, router
 
 
-def connect_dealer(address: str, high_water_mark: int) -> tuple[Context, Socket]:
+def connect_dealer(
+    address: str, high_water_mark: int, bundle: Bundle | None = None
+) -> tuple[Context, Socket]:
     """Connect a DEALER that queues nothing while there is no connection.
+
+    Args:
+        address: the hub's.
+        high_water_mark: messages that may wait.
+        bundle: the keys; without them everything is sent unencrypted.
 
     Raises:
         LocalProtocolError: when that is no address.
@@ -53,7 +79,12 @@ def connect_dealer(address: str, high_water_mark: int) -> tuple[Context, Socket]
     dealer = context.socket(zmq.DEALER)
     _guard(dealer, high_water_mark)
     dealer.setsockopt(zmq.IPV6, _is_ipv6(address))
+    dealer.setsockopt(zmq.CONNECT_TIMEOUT, _CONNECT_MS)
     dealer.setsockopt(zmq.IMMEDIATE, 1)  # what queued meanwhile would be old by then
+    if bundle is not None:
+        dealer.setsockopt_string(zmq.CURVE_SERVERKEY, bundle.hub_key)
+        dealer.setsockopt_string(zmq.CURVE_PUBLICKEY, bundle.keys.public)
+        dealer.setsockopt_string(zmq.CURVE_SECRETKEY, bundle.keys.secret)
     try:
         dealer.connect(address)
     except zmq.ZMQError as error:
@@ -68,11 +99,9 @@ def _is_ipv6(address: str) -> bool:
 
 
 def _guard(socket: zmq.Socket[Any], high_water_mark: int) -> None:
-    """Bound what a peer may send and queue, and let libzmq notice a dead connection.
-
-    Keys and the allow-list of a CURVE link (ZeroMQ RFC 26) will be set here too.
-    """
+    """Bound what a peer may send and queue, and let libzmq notice a dead connection."""
     socket.setsockopt(zmq.LINGER, _LINGER_MS)
+    socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
     socket.setsockopt(zmq.MAXMSGSIZE, MAX_PAYLOAD_BYTES + MAX_HEADER_BYTES)
     socket.setsockopt(zmq.RCVHWM, high_water_mark)
     socket.setsockopt(zmq.SNDHWM, high_water_mark)

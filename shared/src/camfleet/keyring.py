@@ -1,0 +1,266 @@
+"""Who is enrolled at a hub, and the hub's own keys: a folder that only the hub's user may enter.
+
+It never keeps the secret key of anybody else.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from camfleet.errors import LocalProtocolError, RemoteProtocolError
+from camfleet.keys import Bundle, KeyPair, Role, check_key
+from camfleet.names import check_name
+from camfleet.private_file import (
+    FILE_MODE,
+    make_private_folder,
+    read_private,
+    write_private,
+)
+
+_MOST_KEY_BYTES: Final = 256
+_MOST_TABLE_BYTES: Final = 2**24  # some 60 000 peers
+_LOCK_S: Final = 5.0
+_LOCK_POLL_S: Final = 0.01
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Somebody who is enrolled.
+
+    Attributes:
+        name: unique, whatever the role.
+        role: what the key opens.
+        key: public, in Z85.
+        enrolled_at: UTC, in whole seconds.
+    """
+
+    name: str
+    role: Role
+    key: str
+    enrolled_at: datetime
+
+
+class _Enrolled(msgspec.Struct, forbid_unknown_fields=True):
+    """One entry as it stands in the file, under its name."""
+
+    role: Role
+    key: str
+    enrolled_at: datetime
+
+
+class Keyring:
+    """The hub's keys and its allow-list.
+
+    Any thread may look a key up; one thread, or process, at a time changes it.
+
+    Args:
+        folder: where they are kept; made at first use, as are the hub's own keys.
+        reserved: names that nobody may have, because the hub uses them itself.
+
+    Attributes:
+        folder: as given.
+        hub_keys: the hub's own pair.
+
+    Raises:
+        LocalProtocolError: when the folder cannot be used, or what is in it is damaged.
+    """
+
+    def __init__(self, folder: Path, *, reserved: frozenset[str] = frozenset()) -> None:
+        self.folder = folder
+        self._reserved = reserved
+        self._table_path = folder / "enrolled.json"
+        make_private_folder(folder)
+        with self._locked():
+            self.hub_keys = _read_or_make(folder / "hub.key")
+        self._seen: tuple[int, int, int] | None = None
+        self._by_key: dict[str, Entry] = {}
+        self._gone: set[str] = set()
+        self._looking = threading.Lock()
+        self._look()
+
+    def find(self, key: str, role: Role) -> str | None:
+        """The name that a public key stands for in this role, or None."""
+        entry = self._by_key.get(key)
+        return entry.name if entry is not None and entry.role is role else None
+
+    def admit(self, key: str, role: Role) -> str | None:
+        """Like `find`, but as of this moment: for who comes in, not for each message."""
+        with suppress(LocalProtocolError):  # then as of the last good look; `refresh` tells it
+            self._look()
+        return self.find(key, role)
+
+    def entries(self) -> list[Entry]:
+        """Everybody who is enrolled, by name, as of the last look at the file."""
+        return sorted(self._by_key.values(), key=lambda entry: entry.name)
+
+    def refresh(self) -> frozenset[str]:
+        """Look whether another process has changed the file, which costs microseconds if not.
+
+        Returns:
+            The names whose key is gone or another one since the last look.
+
+        Raises:
+            LocalProtocolError: when it is damaged or gone; what was read before stays in force.
+        """
+        self._look()
+        with self._looking:
+            gone, self._gone = frozenset(self._gone), set()
+        return gone
+
+    def enrol(
+        self,
+        name: str,
+        role: Role,
+        address: str,
+        *,
+        replace: bool = False,
+        deliver: Callable[[Bundle], None] | None = None,
+    ) -> Bundle:
+        """Make keys for a peer and let it in.
+
+        Args:
+            name: obeys `check_name`.
+            role: what it may do.
+            address: the hub's, as the peer is to find it.
+            replace: whether one of this name gets new keys in place of its old ones.
+            deliver: called with the bundle before anything is changed; what it raises leaves
+                everything as it was.
+
+        Raises:
+            LocalProtocolError: for a name that is bad, reserved or taken, and for a file that
+                is damaged or cannot be written.
+        """
+        try:
+            check_name(name)
+        except RemoteProtocolError as error:
+            raise LocalProtocolError(str(error)) from error
+        if name in self._reserved:
+            raise LocalProtocolError(f"name {name!r} is the hub's own, want another")
+        keys = KeyPair.make()
+        bundle = Bundle(name, role, address, self.hub_keys.public, keys)
+        with self._locked():
+            table = self._read()
+            if name in table and not replace:
+                raise LocalProtocolError(
+                    f"{name!r} is enrolled already, as {table[name].role}; replace it to give it "
+                    "new keys"
+                )
+            if deliver is not None:
+                deliver(bundle)
+            now = datetime.now(UTC).replace(microsecond=0)
+            self._write({**table, name: _Enrolled(role, keys.public, now)})
+        return bundle
+
+    def revoke(self, name: str) -> None:
+        """Let a peer in no more.
+
+        Raises:
+            LocalProtocolError: when there is none of this name, or the file is damaged.
+        """
+        with self._locked():
+            table = self._read()
+            if name not in table:
+                raise LocalProtocolError(f"{name!r} is not enrolled")
+            del table[name]
+            self._write(table)
+
+    def _read(self) -> dict[str, _Enrolled]:
+        if not self._table_path.exists():
+            return {}
+        content = read_private(self._table_path, _MOST_TABLE_BYTES)
+        try:
+            table = msgspec.json.decode(content, type=dict[str, _Enrolled])
+            for name, entry in table.items():
+                check_name(name)
+                check_key(entry.key)
+            _check_unique([entry.key for entry in table.values()])
+        except (ValueError, RemoteProtocolError) as error:
+            raise LocalProtocolError(f"{self._table_path} is damaged: {error}") from error
+        return table
+
+    def _write(self, table: dict[str, _Enrolled]) -> None:
+        content = msgspec.json.format(msgspec.json.encode(table), indent=1)
+        write_private(self._table_path, content + b"\n", replace=True)
+        self._look()
+
+    def _look(self) -> None:
+        """Read the file if it is another than before, and note who is gone for `refresh`."""
+        with self._looking:
+            mark = self._mark()
+            if mark == self._seen:
+                return
+            if mark is None:
+                raise LocalProtocolError(f"there is no {self._table_path} any more")
+            new = {
+                entry.key: Entry(name, entry.role, entry.key, entry.enrolled_at)
+                for name, entry in self._read().items()
+            }
+            old, self._by_key, self._seen = self._by_key, new, mark
+            self._gone |= {entry.name for key, entry in old.items() if new.get(key) != entry}
+
+    def _mark(self) -> tuple[int, int, int] | None:
+        """What differs as soon as the file is another; None where there is none."""
+        try:
+            found = self._table_path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise LocalProtocolError(f"cannot read {self._table_path}: {error.strerror}") from error
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other processes from changing anything meanwhile."""
+        path = self.folder / "lock"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        except OSError as error:
+            raise LocalProtocolError(f"cannot write {path}: {error.strerror}") from error
+        try:
+            _lock(descriptor, path)
+            yield
+        finally:
+            os.close(descriptor)  # which unlocks
+
+
+def _check_unique(keys: list[str]) -> None:
+    if len(set(keys)) != len(keys):
+        raise ValueError("two names have the same key")
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    deadline_s = time.monotonic() + _LOCK_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline_s:
+                raise LocalProtocolError(
+                    f"{path} was locked for {_LOCK_S:.0f} s by another process"
+                ) from error
+            time.sleep(_LOCK_POLL_S)
+        else:
+            return
+
+
+def _read_or_make(path: Path) -> KeyPair:
+    """Read the hub's secret key; make one at first use."""
+    if not path.exists():
+        keys = KeyPair.make()
+        write_private(path, f"{keys.secret}\n".encode(), replace=False)
+        return keys
+    try:
+        return KeyPair.of(read_private(path, _MOST_KEY_BYTES).decode("ascii").strip())
+    except ValueError as error:
+        raise LocalProtocolError(f"{path} is damaged: {error}") from error
