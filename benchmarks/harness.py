@@ -23,14 +23,15 @@ class Row:
     """One comparison.
 
     Attributes:
-        ratio: ours divided by the peer's.
-        goal: what the ratio is to reach, as text with its direction.
+        ratio: ours divided by the peer's; None where the peer's is 0.
+        goal: what the ratio is to reach, as text with its direction; with a unit behind it,
+            what ours is to reach by itself.
     """
 
     name: str
     ours: float
     peer: float
-    ratio: float
+    ratio: float | None
     unit: str
     goal: str
     met: bool
@@ -66,8 +67,18 @@ def compare(
 ) -> Row:
     """Make a row; the goal is met when the ratio is on the right side of it."""
     ratio = ours / peer
-    met = ratio >= goal if sign == "≥" else ratio <= goal
+    met = _is_met(ratio, sign, goal)
     return Row(name, round(ours, 2), round(peer, 2), round(ratio, 3), unit, f"{sign} {goal}", met)
+
+
+def bound(
+    name: str, ours: float, peer: float, unit: str, *, sign: Literal["≥", "≤"], goal: float
+) -> Row:
+    """Make a row whose goal is ours alone to meet, in its unit: a peer that fails is no measure."""
+    ratio = round(ours / peer, 3) if peer else None
+    met = _is_met(ours, sign, goal)
+    text = f"{sign} {goal:g} {unit}"
+    return Row(name, round(ours, 2), round(peer, 2), ratio, unit, text, met)
 
 
 def finish(rows: list[Row], path: Path | None) -> None:
@@ -85,10 +96,15 @@ def table(rows: list[Row]) -> str:
     lines = ["| what | ours | peer | ratio | goal | met |", "|---|---:|---:|---:|---:|---|"]
     lines += [
         f"| {row.name} | {row.ours:,g} {row.unit} | {row.peer:,g} {row.unit} "
-        f"| {row.ratio:.2f} | {row.goal} | {'yes' if row.met else 'no'} |"
+        f"| {'' if row.ratio is None else f'{row.ratio:.2f}'} | {row.goal} "
+        f"| {'yes' if row.met else 'no'} |"
         for row in rows
     ]
     return "\n".join(lines)
+
+
+def _is_met(found: float, sign: Literal["≥", "≤"], goal: float) -> bool:
+    return found >= goal if sign == "≥" else found <= goal
 
 
 def machine() -> str:

@@ -136,7 +136,7 @@ class Meter:
 def camfleet_hub(stop: Event, addresses: Queue[str], samples: Queue[Sample], span_s: float) -> None:
     """The product's own ingest."""
     fleet, meter = Fleet(max_cameras=SENDERS), Meter(span_s)
-    with Receiver("tcp://127.0.0.1:0", on_event=fleet.take) as receiver:
+    with Receiver("tcp://127.0.0.1:0", on_event=fleet.take, plain=True) as receiver:
         addresses.put(receiver.address)
         while not meter.look(sum(stream.stats.received for stream in fleet.streams())):
             time.sleep(0.01)

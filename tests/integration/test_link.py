@@ -17,8 +17,8 @@ import zmq
 from camfleet import wire
 from camfleet.codec import encode_jpeg
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
+from camfleet.events import Event, NodeJoined, NodeLeft
 from camfleet.frame import Frame, FrameHeader
-from camfleet.hub_link import Event, NodeJoined, NodeLeft
 from camfleet.node_link import LinkState
 from camfleet.receiver import Receiver
 from camfleet.sender import Sender
@@ -47,6 +47,7 @@ class Hub:
             on_event=self._keep,
             on_reject=lambda node, error: self.rejected.put((node, error)),
             window=window,
+            plain=True,
         )
         self.address = self.receiver.address
 
@@ -164,7 +165,7 @@ def peer(shared_hub: Hub, context: zmq.Context[zmq.Socket[bytes]]) -> Iterator[P
 
 
 def test_a_frame_arrives_as_it_was_sent(hub: Hub) -> None:
-    with Sender(hub.address, "pi-1") as sender:
+    with Sender(hub.address, "pi-1", plain=True) as sender:
         frame = stream_until(sender, hub, any_frame, label="naïve")
     assert frame.node == "pi-1"
     assert (frame.camera, frame.header.label) == ("front", "naïve")
@@ -179,31 +180,35 @@ def test_a_frame_arrives_as_it_was_sent(hub: Hub) -> None:
 
 
 def test_latency_is_known_once_the_clocks_are(hub: Hub) -> None:
-    with Sender(hub.address, "pi-1") as sender:
+    with Sender(hub.address, "pi-1", plain=True) as sender:
         frame = stream_until(sender, hub, lambda frame: frame.latency_ns is not None)
     assert frame.latency_ns is not None
     assert -frame.header.clock_uncertainty_ns <= frame.latency_ns < DEADLINE_S * 1e9
 
 
 def test_two_nodes_send_under_the_same_cameras_name(hub: Hub) -> None:
-    with Sender(hub.address, "pi-1") as one, Sender(hub.address, "pi-2") as two:
+    with (
+        Sender(hub.address, "pi-1", plain=True) as one,
+        Sender(hub.address, "pi-2", plain=True) as two,
+    ):
         for sender, node in ((one, "pi-1"), (two, "pi-2"), (one, "pi-1")):
             stream_until(sender, hub, sent_by(node))
 
 
 def test_iterating_gives_the_newest_frame(stack: ExitStack) -> None:
-    receiver = stack.enter_context(Receiver("tcp://127.0.0.1:0", window=1))
-    sender = stack.enter_context(Sender(receiver.address, "pi-1"))
+    receiver = stack.enter_context(Receiver("tcp://127.0.0.1:0", window=1, plain=True))
+    sender = stack.enter_context(Sender(receiver.address, "pi-1", plain=True))
     outlet = sender.stream("front")
     for n in range(20):
         assert outlet.wait_credit(DEADLINE_S)
         assert sender.send("front", IMAGE, label=str(n))
     assert outlet.wait_credit(DEADLINE_S)  # so the last one was taken in
     assert next(iter(receiver)).header.label == "19"
+    assert receiver.dropped == 19
 
 
 def test_iterating_ends_with_the_receiver() -> None:
-    receiver = Receiver("tcp://127.0.0.1:0")
+    receiver = Receiver("tcp://127.0.0.1:0", plain=True)
     frames = iter(receiver)
     receiver.close()
     assert list(frames) == []
@@ -211,7 +216,7 @@ def test_iterating_ends_with_the_receiver() -> None:
 
 def test_frames_flow_again_when_the_hub_is_back(stack: ExitStack) -> None:
     first = Hub()
-    sender = stack.enter_context(Sender(first.address, "pi-1"))
+    sender = stack.enter_context(Sender(first.address, "pi-1", plain=True))
     stream_until(sender, first, any_frame)
     first.close()
     second = Hub(first.address)
@@ -225,7 +230,7 @@ def test_a_sender_may_be_there_before_its_hub(stack: ExitStack) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    sender = stack.enter_context(Sender(f"tcp://127.0.0.1:{port}", "pi-1"))
+    sender = stack.enter_context(Sender(f"tcp://127.0.0.1:{port}", "pi-1", plain=True))
     assert not sender.send("front", IMAGE)
     hub = Hub(f"tcp://127.0.0.1:{port}")
     stack.callback(hub.close)
@@ -233,7 +238,7 @@ def test_a_sender_may_be_there_before_its_hub(stack: ExitStack) -> None:
 
 
 def test_a_closed_sender_says_goodbye(hub: Hub) -> None:
-    with Sender(hub.address, "pi-1") as sender:
+    with Sender(hub.address, "pi-1", plain=True) as sender:
         assert sender.wait_online(DEADLINE_S)
     hub.await_event(lambda event: isinstance(event, NodeLeft))
 
@@ -241,27 +246,27 @@ def test_a_closed_sender_says_goodbye(hub: Hub) -> None:
 def test_closing_takes_no_second_without_a_hub() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        sender = Sender(f"tcp://127.0.0.1:{free.getsockname()[1]}", "pi-1")
+        sender = Sender(f"tcp://127.0.0.1:{free.getsockname()[1]}", "pi-1", plain=True)
         sender.send("front", IMAGE)
         assert seconds_to_close(sender) < STOP_S
 
 
 def test_closing_takes_no_second_when_the_hub_is_gone() -> None:
     hub = Hub()
-    sender = Sender(hub.address, "pi-1")
+    sender = Sender(hub.address, "pi-1", plain=True)
     stream_until(sender, hub, any_frame)
     hub.close()
     assert seconds_to_close(sender) < STOP_S
 
 
 def test_closing_twice_does_no_harm(hub: Hub) -> None:
-    sender = Sender(hub.address, "pi-1")
+    sender = Sender(hub.address, "pi-1", plain=True)
     for closed in (sender, sender, hub, hub):
         assert seconds_to_close(closed) < STOP_S
 
 
 def test_a_camera_that_outlives_its_sender_only_drops(hub: Hub) -> None:
-    sender = Sender(hub.address, "pi-1")
+    sender = Sender(hub.address, "pi-1", plain=True)
     sender.close()
     assert not sender.send("front", IMAGE)
     assert not sender.wait_online(DEADLINE_S)
@@ -276,9 +281,9 @@ def seconds_to_close(closed: Sender | Hub) -> float:
 def test_of_two_nodes_with_one_name_the_later_keeps_it(
     stack: ExitStack, hub: Hub, until: Until
 ) -> None:
-    first = stack.enter_context(Sender(hub.address, "pi-1"))
+    first = stack.enter_context(Sender(hub.address, "pi-1", plain=True))
     stream_until(first, hub, any_frame)
-    second = stack.enter_context(Sender(hub.address, "pi-1"))
+    second = stack.enter_context(Sender(hub.address, "pi-1", plain=True))
     stream_until(second, hub, labelled("2"), label="2")
     _, error = awaited(hub.rejected, lambda it: it[1].reason is Reason.NAME_TAKEN)
     assert "another node calls itself 'pi-1'" in str(error)
@@ -298,18 +303,18 @@ def test_of_two_nodes_with_one_name_the_later_keeps_it(
 )
 def test_a_sender_with_a_bad_setting_says_so(address: str, node: str, problem: str) -> None:
     with pytest.raises(LocalProtocolError, match=problem):
-        Sender(address, node)
+        Sender(address, node, plain=True)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:5556", "tcp://no such host:1", "tcp://127.0.0.1"])
 def test_a_receiver_with_a_bad_address_says_so(address: str) -> None:
     with pytest.raises(LocalProtocolError, match=r"cannot bind .* want a free tcp://ADDRESS:PORT"):
-        Receiver(address)
+        Receiver(address, plain=True)
 
 
 def test_a_receiver_on_a_taken_port_says_so(hub: Hub) -> None:
     with pytest.raises(LocalProtocolError, match=f"cannot bind '{hub.address}': Address already"):
-        Receiver(hub.address)
+        Receiver(hub.address, plain=True)
 
 
 def encoded(**fields: object) -> bytes:
@@ -390,7 +395,7 @@ def test_a_peer_that_talks_nonsense_disturbs_nobody(
     hub: Hub, context: zmq.Context[zmq.Socket[bytes]]
 ) -> None:
     bad = Peer(context, hub.address, "bad")
-    with bad.dealer, Sender(hub.address, "pi-1") as sender:
+    with bad.dealer, Sender(hub.address, "pi-1", plain=True) as sender:
         for n in range(10):
             for parts, _ in BAD.values():
                 bad.dealer.send_multipart(parts)
@@ -399,7 +404,7 @@ def test_a_peer_that_talks_nonsense_disturbs_nobody(
 
 
 def test_a_node_joins_with_its_streams(hub: Hub) -> None:
-    with Sender(hub.address, "pi-1", software="test 1") as sender:
+    with Sender(hub.address, "pi-1", plain=True, software="test 1") as sender:
         sender.stream("front")
         joined = hub.await_event(lambda it: isinstance(it, NodeJoined) and bool(it.counters))
     assert isinstance(joined, NodeJoined)
@@ -412,8 +417,9 @@ def test_a_receiver_whose_thread_broke_says_so_instead_of_waiting() -> None:
     def breaks(_event: Event) -> None:
         raise RuntimeError("a bug")
 
-    with Receiver("tcp://127.0.0.1:0", on_event=breaks) as receiver:
-        with Sender(receiver.address, "pi-1"), pytest.raises(LocalProtocolError, match="ended"):
+    with Receiver("tcp://127.0.0.1:0", on_event=breaks, plain=True) as receiver:
+        sender = Sender(receiver.address, "pi-1", plain=True)
+        with sender, pytest.raises(LocalProtocolError, match="ended"):
             next(iter(receiver))
         assert not receiver.is_alive
 

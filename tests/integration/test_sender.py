@@ -36,7 +36,10 @@ def sender(frames: queue.Queue[Frame]) -> Iterator[Sender]:
         if isinstance(event, Frame):
             frames.put(event)
 
-    with Receiver("tcp://127.0.0.1:0", on_event=keep) as hub, Sender(hub.address, "pi") as made:
+    with (
+        Receiver("tcp://127.0.0.1:0", on_event=keep, plain=True) as hub,
+        Sender(hub.address, "pi", plain=True) as made,
+    ):
         assert made.stream("front").wait_credit(DEADLINE_S)
         yield made
 
@@ -44,7 +47,7 @@ def sender(frames: queue.Queue[Frame]) -> Iterator[Sender]:
 @pytest.fixture
 def lonely() -> Iterator[Sender]:
     """A sender that nobody gives a credit."""
-    with Sender("tcp://127.0.0.1:1", "pi") as made:
+    with Sender("tcp://127.0.0.1:1", "pi", plain=True) as made:
         yield made
 
 

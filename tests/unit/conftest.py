@@ -11,8 +11,8 @@ import pytest
 
 from camfleet.codec import encode_jpeg
 from camfleet.errors import Reason, RemoteProtocolError
+from camfleet.events import NodeJoined, NodeLeft, NodeReported
 from camfleet.frame import Frame, FrameHeader
-from camfleet.hub_link import NodeJoined, NodeLeft, NodeReported
 from camfleet.testing import FakeClock
 from camfleet.wire import Counters
 from camfleet_hub.fleet import IMAGEZMQ_NODE, Fleet
@@ -36,8 +36,8 @@ class Feed:
         counters = tuple(Counters(stream, captured, 0, {}) for stream in streams)
         self.fleet.take(NodeJoined(node, session, counters, "camfleet-node 0.1.0"))
 
-    def heartbeat(self, node: str, *counters: Counters) -> None:
-        self.fleet.take(NodeReported(node, SESSION, counters))
+    def heartbeat(self, node: str, *counters: Counters, round_trip_ns: int = -1) -> None:
+        self.fleet.take(NodeReported(node, SESSION, counters, round_trip_ns))
 
     def goodbye(self, node: str) -> None:
         self.fleet.take(NodeLeft(node, "said goodbye"))

@@ -15,21 +15,31 @@ SOURCES = {
     "camfleet_hub": ROOT / "services/hub/src",
 }
 CORE = {
+    "camfleet.admission",
     "camfleet.backoff",
     "camfleet.clock",
     "camfleet.codec",
+    "camfleet.delivered_frame",
     "camfleet.draft",
     "camfleet.errors",
+    "camfleet.events",
+    "camfleet.forward_link",
     "camfleet.frame",
     "camfleet.hub_link",
     "camfleet.imagezmq.camera_name",
     "camfleet.imagezmq.message",
+    "camfleet.ledger",
     "camfleet.liveness",
     "camfleet.names",
     "camfleet.node_link",
+    "camfleet.pattern",
     "camfleet.payload",
+    "camfleet.pulse",
     "camfleet.stats",
+    "camfleet.subscriber_link",
+    "camfleet.subscription",
     "camfleet.timecode",
+    "camfleet.window",
     "camfleet.wire",
 }
 FAKES = {
@@ -38,6 +48,11 @@ FAKES = {
     "camfleet.testing.connection",
     "camfleet.testing.lossy_link",
     "camfleet.testing.paired_link",
+    "camfleet.testing.paired_subscribers",
+}
+EMULATOR = {  # a fake as well, but of a network between real ends
+    "camfleet.testing.delay_line",
+    "camfleet.testing.emulator",
 }
 ACTS = {"zmq", "socket", "asyncio", "threading", "time", "random", "os", "logging"}
 
@@ -78,9 +93,25 @@ def test_the_core_imports_only_the_core(module: str) -> None:
     assert ours <= CORE
 
 
-@pytest.mark.parametrize("module", sorted(SHARED.keys() - FAKES))
+@pytest.mark.parametrize("module", sorted(FAKES - {"camfleet.testing"}))
+def test_no_other_fake_needs_the_emulator(module: str) -> None:
+    assert not {name for name in imports(SHARED[module]) if name in EMULATOR}
+
+
+def test_every_fake_is_known_here() -> None:
+    assert {name for name in SHARED if name.startswith("camfleet.testing")} == FAKES | EMULATOR
+
+
+@pytest.mark.parametrize("module", sorted(SHARED.keys() - FAKES - EMULATOR))
 def test_nothing_that_ships_needs_a_fake(module: str) -> None:
-    assert not {name for name in imports(SHARED[module]) if name in FAKES}
+    assert not {name for name in imports(SHARED[module]) if name in FAKES | EMULATOR}
+
+
+@pytest.mark.parametrize("package", ["camfleet_node", "camfleet_hub"])
+def test_no_service_needs_a_fake(package: str) -> None:
+    for module, path in modules(package).items():
+        found = {name for name in imports(path) if name in FAKES | EMULATOR}
+        assert not found, f"{module} imports {found}"
 
 
 @pytest.mark.parametrize(

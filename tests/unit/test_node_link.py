@@ -34,7 +34,7 @@ class Node:
         now_ns = self.clock.unix_ns(), self.clock.monotonic_ns()
         self.link.receive(wire.encode(message), *now_ns)
 
-    def welcome(self, *grants: tuple[str, int], heartbeat_ms: int = 1000) -> None:
+    def welcome(self, *grants: wire.Grant, heartbeat_ms: int = 1000) -> None:
         self.receive(wire.Welcome(1, heartbeat_ms, grants))
 
     def send(self, **fields: object) -> FrameHeader:
@@ -65,7 +65,7 @@ def node() -> Node:
 @pytest.fixture
 def online(node: Node) -> Node:
     node.poll()
-    node.welcome((FRONT, 3))
+    node.welcome(wire.Grant(FRONT, 3))
     return node
 
 
@@ -88,13 +88,13 @@ def test_a_welcome_brings_credit_and_asks_for_a_heartbeat(online: Node) -> None:
 
 def test_heartbeats_keep_the_interval_that_the_hub_asked_for(node: Node) -> None:
     node.poll()
-    node.welcome((FRONT, 3), heartbeat_ms=500)
+    node.welcome(wire.Grant(FRONT, 3), heartbeat_ms=500)
     said = [bool(node.poll(0.25)) for _ in range(9)]
     assert [n for n, is_said in enumerate(said) if is_said] == [0, 2, 4, 6, 8]
 
 
 def test_there_is_no_credit_before_a_welcome(node: Node) -> None:
-    node.receive(wire.Credit(((FRONT, 5),)))
+    node.receive(wire.Credit((wire.Grant(FRONT, 5),)))
     assert node.link.credit(FRONT) == 0
     with pytest.raises(LocalProtocolError, match="no credit for 'front/main'"):
         node.send()
@@ -109,18 +109,18 @@ def test_a_frame_spends_a_credit_and_is_numbered(online: Node) -> None:
 
 def test_a_repeated_or_late_credit_does_no_harm(online: Node) -> None:
     for limit in (5, 5, 4):
-        online.receive(wire.Credit(((FRONT, limit), ("unheard/of", 9))))
+        online.receive(wire.Credit((wire.Grant(FRONT, limit), wire.Grant("unheard/of", 9))))
     assert online.link.credit(FRONT) == 5
 
 
 def test_a_welcome_to_an_older_hello_is_not_taken_for_all_streams(node: Node) -> None:
     node.poll()
     node.link.declare("back/main")
-    node.welcome((FRONT, 3))  # answers the hello without the second stream
+    node.welcome(wire.Grant(FRONT, 3))  # answers the hello without the second stream
     hello = node.poll()[0]
     assert isinstance(hello, wire.Hello)
     assert [counters.stream for counters in hello.counters] == [FRONT, "back/main"]
-    node.welcome((FRONT, 3), ("back/main", 3))
+    node.welcome(wire.Grant(FRONT, 3), wire.Grant("back/main", 3))
     assert node.link.credit("back/main") == 3
 
 
@@ -135,9 +135,9 @@ def test_a_stream_declared_twice_is_one(online: Node) -> None:
 
 
 def test_a_hub_with_a_smaller_window_is_obeyed(online: Node) -> None:
-    online.receive(wire.Credit(((FRONT, 10),)))
+    online.receive(wire.Credit((wire.Grant(FRONT, 10),)))
     online.receive(wire.Refuse(Reason.UNKNOWN_PEER, "who?"))
-    online.welcome((FRONT, 2))
+    online.welcome(wire.Grant(FRONT, 2))
     assert online.link.credit(FRONT) == 2
 
 
@@ -170,7 +170,7 @@ def test_a_refused_node_can_be_welcomed_later(node: Node) -> None:
     node.poll()
     node.receive(wire.Refuse(Reason.NAME_TAKEN, "taken"))
     assert node.link.credit(FRONT) == 0
-    node.welcome((FRONT, 3))
+    node.welcome(wire.Grant(FRONT, 3))
     assert node.link.state is LinkState.ONLINE
 
 
@@ -210,7 +210,7 @@ def test_a_frame_before_the_first_reply_knows_no_clock(online: Node) -> None:
 
 
 def test_a_heartbeats_reply_may_bring_credit(online: Node) -> None:
-    online.receive(wire.HeartbeatReply(0, 1, 1, ((FRONT, 9),)))
+    online.receive(wire.HeartbeatReply(0, 1, 1, (wire.Grant(FRONT, 9),)))
     assert online.link.credit(FRONT) == 9
 
 
@@ -231,6 +231,13 @@ def test_drops_are_counted_by_reason(online: Node) -> None:
     for reason in ("newer", "newer", "no_credit"):
         online.link.drop(FRONT, reason)
     assert online.link.counters() == (wire.Counters(FRONT, 0, 0, {"newer": 2, "no_credit": 1}),)
+
+
+def test_what_nobody_wants_is_dropped_for_that_reason(online: Node) -> None:
+    online.receive(wire.Credit((wire.Grant(FRONT, 3, is_wanted=False),)))
+    for reason in ("newer", "no_credit", "unfit"):
+        online.link.drop(FRONT, reason)
+    assert online.link.counters()[0].dropped == {"unwanted": 2, "unfit": 1}
 
 
 @pytest.mark.parametrize("reason", ["", "Newer", "no credit", "x" * 13, "newer\n"])

@@ -25,12 +25,11 @@ class Node:
         self.outbox = Outbox(link, self._wake)
         self.front: Outlet = self.outbox.declare(FRONT)
 
-    def receive(self, *messages: wire.Message) -> int:
-        headers = [wire.encode(message) for message in messages]
-        return self.outbox.receive(headers, UNIX_NS, 0)
+    def receive(self, message: wire.Message) -> None:
+        self.outbox.receive(wire.encode(message), b"", UNIX_NS, 0)
 
     def welcome(self, limit: int) -> None:
-        self.receive(wire.Welcome(1, 1000, ((FRONT, limit),)))
+        self.receive(wire.Welcome(1, 1000, (wire.Grant(FRONT, limit),)))
 
     def take(self) -> list[wire.Message]:
         return [wire.decode(header) for header, _ in self.outbox.take(UNIX_NS, 0)]
@@ -143,7 +142,9 @@ def test_a_closed_outbox_has_no_credit(node: Node) -> None:
 
 
 def test_a_bad_message_does_not_keep_the_next_from_being_taken(node: Node) -> None:
-    assert node.receive(wire.Bye(), wire.Welcome(1, 1000, ((FRONT, 1),))) == 1
+    node.receive(wire.Bye())
+    node.welcome(1)
+    assert node.outbox.rejected == 1
     assert node.outbox.state is LinkState.ONLINE
 
 

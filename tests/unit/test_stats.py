@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from camfleet.frame import Frame, FrameHeader
+from camfleet.frame import Frame, FrameHeader, Stages
 from camfleet.stats import Histogram, Jitter, RateMeter, StreamStats
 from camfleet.wire import Counters
 
@@ -152,21 +153,30 @@ def test_a_counter_that_runs_back_counts_nothing(stats: StreamStats) -> None:
 
 def test_latency_is_counted_on_the_hubs_clock(stats: StreamStats) -> None:
     stats.account(frame(0, captured_ns=T - 30 * MS, offset_ns=10 * MS))
-    assert stats.latency.sum == pytest.approx(0.02)
+    assert stats.latency["received"].sum == pytest.approx(0.02)
 
 
 def test_a_latency_below_zero_is_the_clocks_uncertainty_and_counts_as_none(
     stats: StreamStats,
 ) -> None:
     stats.account(frame(0, captured_ns=T + MS))
-    assert stats.latency.sum == 0
-    assert stats.latency.counts[0] == 1
+    assert stats.latency["received"].sum == 0
+    assert stats.latency["received"].counts[0] == 1
+
+
+def test_the_stages_before_the_network_need_no_clock_but_the_nodes(stats: StreamStats) -> None:
+    stages = Stages(capture_ns=MS, process_ns=2 * MS, encode_ns=3 * MS, queue_ns=4 * MS)
+    unknown = replace(frame(0).header, stages=stages, clock_uncertainty_ns=-1)
+    stats.account(replace(frame(0), header=unknown))
+    assert stats.latency["encoded"].sum == pytest.approx(0.006)
+    assert stats.latency["sent"].sum == pytest.approx(0.010)
+    assert sum(stats.latency["received"].counts) == 0
 
 
 def test_an_unknown_capture_time_is_no_latency_and_no_jitter(stats: StreamStats) -> None:
     for sent in range(2):
         stats.account(frame(sent, captured_ns=0, received_ns=T + sent * MS))
-    assert sum(stats.latency.counts) == 0
+    assert not any(sum(histogram.counts) for histogram in stats.latency.values())
     assert stats.jitter.jitter_ns == 0
 
 

@@ -5,21 +5,23 @@ It does no I/O: the receiver feeds it messages and sends what it leaves in its o
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
+from camfleet.admission import Admission, Holder
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
+from camfleet.events import Event, NodeJoined, NodeLeft, NodeReported
 from camfleet.frame import Frame, FrameHeader
-from camfleet.liveness import HEARTBEAT_S, OFFLINE_AFTER_S, STALE_AFTER_S
-from camfleet.names import check_name, check_streams
+from camfleet.ledger import Ledger
+from camfleet.liveness import HEARTBEAT_S, OFFLINE_AFTER_S
 from camfleet.payload import Payload, PayloadCheck
+from camfleet.window import MAX_WINDOW
 from camfleet.wire import (
     Bye,
     Counters,
     Credit,
-    Grants,
+    Grant,
     Heartbeat,
     HeartbeatReply,
     Hello,
@@ -31,47 +33,15 @@ from camfleet.wire import (
 )
 
 _NS: Final = 1_000_000_000
-WINDOW: Final = 4  # frames in flight per stream: 60 fps over a round trip of 40 ms need three
 MAX_NODES: Final = 1024
-_DISPLACED: Final = 8  # sessions remembered per name
-
-
-@dataclass(frozen=True)
-class NodeJoined:
-    """A node said hello and was welcomed, for the first time or anew."""
-
-    node: str
-    session: int
-    counters: tuple[Counters, ...]
-    software: str
-
-
-@dataclass(frozen=True)
-class NodeReported:
-    """A node's heartbeat arrived; all that it had sent before has arrived or is lost."""
-
-    node: str
-    session: int
-    counters: tuple[Counters, ...]
-
-
-@dataclass(frozen=True)
-class NodeLeft:
-    """A node said goodbye, or was silent for too long."""
-
-    node: str
-    message: str
-
-
-Event = Frame | NodeJoined | NodeReported | NodeLeft
 
 
 @dataclass
 class _Stream:
-    """The credit of one stream: frames numbered `expected` up to `limit` may come."""
+    """One stream of a node: its credit, and whether anybody wants it."""
 
-    expected: int
-    limit: int
+    ledger: Ledger
+    is_wanted: bool
     payloads: PayloadCheck = field(default_factory=PayloadCheck)
 
 
@@ -84,7 +54,14 @@ class _Peer:
     session: int
     heard_ns: int
     streams: dict[str, _Stream]
-    due: dict[str, int] = field(default_factory=dict)
+    round_trip_ns: int = -1
+    due: dict[str, Grant] = field(default_factory=dict)
+
+    def check(self, session: int) -> None:
+        """See that a frame is of the session that said hello."""
+        if session != self.session:
+            text = f"session is {session}, want the hello's {self.session}"
+            raise RemoteProtocolError(Reason.SESSION, text)
 
 
 class HubLink:
@@ -92,10 +69,11 @@ class HubLink:
 
     Args:
         session: random id of this hub's run.
-        window: frames of one stream that may be in flight. An adaptive window and the
-            demand of sinks will decide per stream; their place is `_grant`.
+        window: frames of one stream that may be in flight at most. It follows the link below
+            that.
         max_nodes: how many nodes are welcomed at once.
         reserved: names that no node may have, because the hub uses them itself.
+        wants_all: every stream is wanted, whatever `want` and `release` say.
 
     Raises:
         LocalProtocolError: for a window that would let nothing through.
@@ -104,51 +82,80 @@ class HubLink:
     def __init__(
         self,
         session: int,
-        window: int = WINDOW,
+        window: int = MAX_WINDOW,
         max_nodes: int = MAX_NODES,
         reserved: frozenset[str] = frozenset(),
+        *,
+        wants_all: bool = True,
     ) -> None:
         if window < 1:
             raise LocalProtocolError(f"window is {window}, want 1 or more")
         self._session = session
         self._window = window
-        self._max_nodes = max_nodes
-        self._reserved = reserved
+        self._admission = Admission(max_nodes, reserved)
+        self._wants_all = wants_all
+        self._wanted: set[tuple[str, str]] = set()
         self._peers: dict[bytes, _Peer] = {}
         self._nodes: dict[str, _Peer] = {}
-        self._displaced: dict[str, deque[int]] = {}
         self._outbox: list[tuple[bytes, bytes]] = []
         self._owed: dict[bytes, _Peer] = {}
 
     def receive(
-        self, identity: bytes, header: bytes, payload: Payload, unix_ns: int, monotonic_ns: int
+        self,
+        identity: bytes,
+        header: bytes,
+        payload: Payload,
+        unix_ns: int,
+        monotonic_ns: int,
+        *,
+        caller: str | None = None,
     ) -> Event | None:
         """Take one message of a node and return what it means to the hub.
+
+        Args:
+            identity: of the connection; chosen by the peer, so that it proves nothing.
+            header: as it came.
+            payload: as it came.
+            unix_ns: now, on the hub's clock.
+            monotonic_ns: now, on a clock that is never set.
+            caller: the name that the connection's key stands for; None where there are no keys.
 
         Raises:
             RemoteProtocolError: when it is rejected; an answer may be in the outbox.
         """
         message = self._decode(identity, header)
-        if type(message) is not FrameHeader and len(payload):
-            raise RemoteProtocolError(
-                Reason.PAYLOAD_SIZE,
-                f"payload of {type(message).__name__} is {len(payload)} bytes, want none",
-            )
         peer = self._peers.get(identity)
-        if peer is None:
-            return self._stranger(identity, message, monotonic_ns)
+        if peer is None or (caller is not None and caller != peer.node):
+            _refuse_payload(message, payload)
+            return self._stranger(identity, message, monotonic_ns, caller)
         peer.heard_ns = monotonic_ns
+        if type(message) is FrameHeader:
+            return self._frame(peer, message, payload, unix_ns, monotonic_ns)
+        _refuse_payload(message, payload)
         match message:
-            case FrameHeader():
-                return self._frame(peer, message, payload, unix_ns)
-            case Heartbeat(node_ns, counters):
-                return self._heartbeat(peer, node_ns, counters, unix_ns)
+            case Heartbeat():
+                return self._heartbeat(peer, message, unix_ns, monotonic_ns)
             case Hello():
-                return self._hello(identity, message, monotonic_ns)
+                return self._hello(identity, message, monotonic_ns, caller)
             case Bye(text):
                 return self._leave(peer, text or "said goodbye")
             case _:
                 return _not_a_nodes(message)
+
+    def want(self, node: str, stream: str, monotonic_ns: int) -> None:
+        """Let a stream's frames come from now on, also if it appears later."""
+        self._wanted.add((node, stream))
+        self._demand(node, stream, monotonic_ns, is_wanted=True)
+
+    def release(self, node: str, stream: str, monotonic_ns: int) -> None:
+        """Let no more of a stream's frames come than one a heartbeat: nobody wants them."""
+        self._wanted.discard((node, stream))
+        self._demand(node, stream, monotonic_ns, is_wanted=False)
+
+    def cut(self, node: str) -> NodeLeft | None:
+        """Let go of a node that lost its key; None where it is not there."""
+        peer = self._nodes.get(node)
+        return self._leave(peer, "its key was revoked") if peer else None
 
     def rejecting(self, identity: bytes) -> str:
         """The name of the node behind an identity, for the count of what was rejected."""
@@ -167,7 +174,7 @@ class HubLink:
         The credits of all frames since the last call go out as one message per node.
         """
         for peer in self._owed.values():
-            self._outbox.append((peer.identity, encode(Credit(tuple(peer.due.items())))))
+            self._outbox.append((peer.identity, encode(Credit(tuple(peer.due.values())))))
             peer.due = {}
         self._owed.clear()
         outbox, self._outbox = self._outbox, []
@@ -181,61 +188,72 @@ class HubLink:
                 self._answer(identity, Refuse(error.reason, str(error)))
             raise
 
-    def _frame(self, peer: _Peer, header: FrameHeader, payload: Payload, unix_ns: int) -> Frame:
-        stream = peer.streams.get(header.stream)
+    def _frame(
+        self, peer: _Peer, header: FrameHeader, payload: Payload, unix_ns: int, monotonic_ns: int
+    ) -> Frame:
+        name = header.stream
+        stream = peer.streams.get(name)
         if stream is None:
             raise RemoteProtocolError(
-                Reason.STREAM, f"stream {header.stream[:64]!r} was not in the node's hello"
+                Reason.STREAM, f"stream {name[:64]!r} was not in the node's hello"
             )
         try:
-            self._admit(peer, stream, header, payload)
+            peer.check(header.session)
+            stream.ledger.take(header.sent)
+            if stream.is_wanted and stream.ledger.is_due:
+                self._grant(peer, name, stream, monotonic_ns)
+            stream.payloads.check(header.codec, header.shape, header.dtype, payload)
         except RemoteProtocolError as error:
-            error.stream = header.stream
+            error.stream = name
             error.sent = header.sent if header.session == peer.session else None
             raise
         return Frame(peer.node, header, payload, unix_ns)
 
-    def _admit(self, peer: _Peer, stream: _Stream, header: FrameHeader, payload: Payload) -> None:
-        if header.session != peer.session:
-            raise RemoteProtocolError(
-                Reason.SESSION, f"session is {header.session}, want the hello's {peer.session}"
-            )
-        if not stream.expected <= header.sent < stream.limit:
-            raise RemoteProtocolError(
-                Reason.NO_CREDIT,
-                f"frame {header.sent} came, want {stream.expected} up to {stream.limit}",
-            )
-        stream.expected = header.sent + 1
-        # Credit goes back when half the window is used: half the messages, and no stall, as
-        # TCP acknowledges every second segment (RFC 1122, 4.2.3.2).
-        if stream.limit - stream.expected <= self._window // 2:
-            self._grant(peer, header.stream, stream)
-        stream.payloads.check(header.codec, header.shape, header.dtype, payload)
+    def _grant(self, peer: _Peer, name: str, stream: _Stream, monotonic_ns: int) -> None:
+        """Let as many frames come as the link needs in flight; of an unwanted stream one."""
+        ledger = stream.ledger
+        if stream.is_wanted:
+            limit = ledger.extend(monotonic_ns, peer.round_trip_ns)
+        else:
+            limit = ledger.keep_alive()
+        self._owe(peer, Grant(name, limit, stream.is_wanted))
 
-    def _grant(self, peer: _Peer, name: str, stream: _Stream) -> None:
-        """Let the window begin behind the last frame that is known to have been sent."""
-        stream.limit = stream.expected + self._window
-        peer.due[name] = stream.limit
+    def _demand(self, node: str, name: str, monotonic_ns: int, *, is_wanted: bool) -> None:
+        peer = self._nodes.get(node)
+        stream = peer.streams.get(name) if peer else None
+        if peer is None or stream is None or self._wants_all:
+            return
+        stream.is_wanted = is_wanted
+        if is_wanted:
+            self._grant(peer, name, stream, monotonic_ns)
+        else:  # what it was granted already may come; more may not
+            self._owe(peer, Grant(name, stream.ledger.limit, is_wanted=False))
+
+    def _owe(self, peer: _Peer, grant: Grant) -> None:
+        peer.due[grant.stream] = grant
         self._owed[peer.identity] = peer
 
     def _heartbeat(
-        self, peer: _Peer, node_ns: int, counters: tuple[Counters, ...], unix_ns: int
+        self, peer: _Peer, heartbeat: Heartbeat, unix_ns: int, monotonic_ns: int
     ) -> NodeReported:
-        for counted in counters:
+        peer.round_trip_ns = heartbeat.round_trip_ns
+        for counted in heartbeat.counters:
             stream = peer.streams.get(counted.stream)
-            if stream is not None and counted.sent >= stream.expected:
-                stream.expected = counted.sent
-                self._grant(peer, counted.stream, stream)
-        grants = tuple(peer.due.items())
+            if stream is not None and counted.sent >= stream.ledger.expected:
+                stream.ledger.catch_up(counted.sent)
+                self._grant(peer, counted.stream, stream, monotonic_ns)
+        grants = tuple(peer.due.values())
         peer.due = {}
         self._owed.pop(peer.identity, None)
-        self._answer(peer.identity, HeartbeatReply(node_ns, unix_ns, unix_ns, grants))
-        return NodeReported(peer.node, peer.session, counters)
+        self._answer(peer.identity, HeartbeatReply(heartbeat.node_ns, unix_ns, unix_ns, grants))
+        return NodeReported(peer.node, peer.session, heartbeat.counters, heartbeat.round_trip_ns)
 
-    def _stranger(self, identity: bytes, message: Message, monotonic_ns: int) -> Event | None:
+    def _stranger(
+        self, identity: bytes, message: Message, monotonic_ns: int, caller: str | None
+    ) -> Event | None:
         match message:
             case Hello():
-                return self._hello(identity, message, monotonic_ns)
+                return self._hello(identity, message, monotonic_ns, caller)
             case Bye():
                 return None
             case FrameHeader() | Heartbeat():
@@ -244,52 +262,39 @@ class HubLink:
             case _:
                 return _not_a_nodes(message)
 
-    def _hello(self, identity: bytes, hello: Hello, monotonic_ns: int) -> NodeJoined:
-        self._check_hello(identity, hello, monotonic_ns)
+    def _hello(
+        self, identity: bytes, hello: Hello, monotonic_ns: int, caller: str | None
+    ) -> NodeJoined:
+        self._admit(identity, hello, monotonic_ns, caller)
         self._make_room(hello)
-        streams = {
-            counted.stream: _Stream(counted.sent, counted.sent + self._window)
-            for counted in hello.counters
-        }
+        streams = {counted.stream: self._stream(hello.node, counted) for counted in hello.counters}
         peer = _Peer(identity, hello.node, hello.session, monotonic_ns, streams)
         self._peers[identity] = self._nodes[hello.node] = peer
-        grants: Grants = tuple((name, stream.limit) for name, stream in streams.items())
+        for name, stream in streams.items():
+            self._grant(peer, name, stream, monotonic_ns)
+        grants = tuple(peer.due.values())
+        peer.due = {}
+        self._owed.pop(identity, None)
         self._answer(identity, Welcome(self._session, int(HEARTBEAT_S * 1000), grants))
         return NodeJoined(hello.node, hello.session, hello.counters, hello.software)
 
-    def _check_hello(self, identity: bytes, hello: Hello, monotonic_ns: int) -> None:
+    def _stream(self, node: str, counted: Counters) -> _Stream:
+        is_wanted = self._wants_all or (node, counted.stream) in self._wanted
+        return _Stream(Ledger(counted.sent, self._window), is_wanted)
+
+    def _admit(self, identity: bytes, hello: Hello, monotonic_ns: int, caller: str | None) -> None:
+        known, holder = self._peers.get(identity), self._nodes.get(hello.node)
         try:
-            check_name(hello.node, "node")
-            check_streams(counted.stream for counted in hello.counters)
+            self._admission.check(
+                hello,
+                monotonic_ns,
+                caller=caller,
+                known_as=known.node if known else None,
+                holder=Holder(holder.session, holder.heard_ns) if holder else None,
+                nodes=len(self._nodes),
+            )
         except RemoteProtocolError as error:
             self._refuse(identity, error.reason, str(error))
-        if hello.node in self._reserved:
-            text = f"the hub itself uses the name {hello.node!r}, want another one"
-            self._refuse(identity, Reason.NAME_TAKEN, text)
-        before = self._peers.get(identity)
-        if before is not None and before.node != hello.node:
-            text = f"this connection is {before.node!r}, want another one for {hello.node!r}"
-            self._refuse(identity, Reason.NAME, text)
-        if hello.node not in self._nodes and len(self._nodes) >= self._max_nodes:
-            text = f"{len(self._nodes)} nodes are here, want at most {self._max_nodes}"
-            self._refuse(identity, Reason.TOO_MANY, text)
-        if self._is_taken(hello, monotonic_ns):
-            text = f"another node calls itself {hello.node!r}, want a name of its own"
-            self._refuse(identity, Reason.NAME_TAKEN, text)
-
-    def _is_taken(self, hello: Hello, monotonic_ns: int) -> bool:
-        """Whether the name's holder displaced this session and is still there.
-
-        A node that was restarted takes its name over at once; of two nodes that were given
-        the same name the later one keeps it, instead of both taking turns.
-        """
-        holder = self._nodes.get(hello.node)
-        return (
-            holder is not None
-            and hello.session != holder.session
-            and hello.session in self._displaced.get(hello.node, ())
-            and monotonic_ns - holder.heard_ns < STALE_AFTER_S * _NS
-        )
 
     def _make_room(self, hello: Hello) -> None:
         """Forget who had this name before, on this connection or another."""
@@ -297,18 +302,18 @@ class HubLink:
         if before is None:
             return
         if before.session != hello.session:
-            displaced = self._displaced.setdefault(hello.node, deque(maxlen=_DISPLACED))
-            displaced.append(before.session)
+            self._admission.displace(hello.node, before.session)
         self._forget(before)
 
     def _leave(self, peer: _Peer, message: str) -> NodeLeft:
         self._forget(peer)
-        self._displaced.pop(peer.node, None)
+        self._admission.forget(peer.node)
         return NodeLeft(peer.node, message)
 
     def _forget(self, peer: _Peer) -> None:
-        self._peers.pop(peer.identity, None)
-        self._owed.pop(peer.identity, None)
+        if self._peers.get(peer.identity) is peer:
+            del self._peers[peer.identity]
+            self._owed.pop(peer.identity, None)
         if self._nodes.get(peer.node) is peer:
             del self._nodes[peer.node]
 
@@ -318,6 +323,14 @@ class HubLink:
 
     def _answer(self, identity: bytes, message: Message) -> None:
         self._outbox.append((identity, encode(message)))
+
+
+def _refuse_payload(message: Message, payload: Payload) -> None:
+    if len(payload) and type(message) is not FrameHeader:
+        raise RemoteProtocolError(
+            Reason.PAYLOAD_SIZE,
+            f"payload of {type(message).__name__} is {len(payload)} bytes, want none",
+        )
 
 
 def _not_a_nodes(message: Message) -> NoReturn:

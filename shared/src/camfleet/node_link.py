@@ -14,12 +14,13 @@ from typing import Final
 import msgspec
 
 from camfleet.backoff import Backoff
-from camfleet.clock import ClockFilter, Offset
+from camfleet.clock import Offset
 from camfleet.draft import Draft
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.frame import FrameHeader, Stages
-from camfleet.liveness import HEARTBEAT_S, STALE_AFTER_S
+from camfleet.liveness import STALE_AFTER_S
 from camfleet.names import check_name, check_streams
+from camfleet.pulse import Pulse
 from camfleet.wire import (
     MAX_REASONS,
     Bye,
@@ -38,6 +39,8 @@ from camfleet.wire import (
 )
 
 _NS: Final = 1_000_000_000
+_UNWANTED: Final = "unwanted"
+_FOR_WANT_OF_CREDIT: Final = frozenset({"newer", "no_credit"})
 
 
 class LinkState(StrEnum):
@@ -55,11 +58,12 @@ class _Stream:
     captured: int = 0
     sent: int = 0
     limit: int = 0
+    is_wanted: bool = True
     dropped: Counter[str] = field(default_factory=Counter)
 
 
 class NodeLink:
-    """Says hello until welcomed, spends credits, and keeps the hub's clock.
+    """Says hello until welcomed, and spends credits.
 
     Args:
         node: this node's name.
@@ -83,8 +87,7 @@ class NodeLink:
         self._backoff = backoff
         self._software = software
         self._streams: dict[str, _Stream] = {}
-        self._clock = ClockFilter()
-        self._heartbeat_ns = int(HEARTBEAT_S * _NS)
+        self._pulse = Pulse()
         self._due_ns = 0  # monotonic; at once
         self._heard_ns = 0
 
@@ -112,6 +115,8 @@ class NodeLink:
     def drop(self, stream: str, reason: str) -> None:
         """Count one captured picture that will not be sent.
 
+        Where nobody wants the stream, that is the reason for what is `newer` or `no_credit`.
+
         Args:
             stream: as declared.
             reason: one of few, as it becomes a metric's label: 1 to 12 of `a` to `z` and `_`.
@@ -119,7 +124,10 @@ class NodeLink:
         Raises:
             LocalProtocolError: for another reason, or one too many.
         """
-        dropped = self._streams[stream].dropped
+        counts = self._streams[stream]
+        dropped = counts.dropped
+        if reason in _FOR_WANT_OF_CREDIT and not counts.is_wanted:
+            reason = _UNWANTED
         if reason not in dropped:
             _check(reason, DropReason, "reason")
             if len(dropped) == MAX_REASONS:
@@ -131,7 +139,7 @@ class NodeLink:
     def credit(self, stream: str) -> int:
         """How many more frames of this stream may be sent now."""
         counts = self._streams[stream]
-        return max(0, counts.limit - counts.sent) if self.state is LinkState.ONLINE else 0
+        return max(0, counts.limit - counts.sent) if self._may_send else 0
 
     def send(self, stream: str, draft: Draft, unix_ns: int) -> bytes:
         """Spend one credit and return the frame's header part.
@@ -140,7 +148,7 @@ class NodeLink:
             LocalProtocolError: when there is no credit.
         """
         counts = self._streams[stream]
-        if self.state is not LinkState.ONLINE or counts.sent >= counts.limit:
+        if not self._may_send or counts.sent >= counts.limit:
             raise LocalProtocolError(f"no credit for {stream!r}")
         header = encode(self._header(stream, counts.sent, draft, unix_ns))
         counts.sent += 1
@@ -157,9 +165,9 @@ class NodeLink:
         match message:
             case Credit(grants):
                 self._grant(grants)
-            case HeartbeatReply(node_ns, received_ns, replied_ns, grants):
-                self._clock.add(node_ns, received_ns, replied_ns, unix_ns)
-                self._grant(grants)
+            case HeartbeatReply():
+                self._pulse.answer(message, unix_ns, monotonic_ns)
+                self._grant(message.grants)
             case Welcome(_, heartbeat_ms, grants):
                 self._welcome(heartbeat_ms, grants, monotonic_ns)
             case Refuse(reason, text):
@@ -168,25 +176,30 @@ class NodeLink:
                 kind = type(message).__name__
                 raise RemoteProtocolError(Reason.KIND, f"a hub sent {kind}, want its own kinds")
 
-    def notice_silence(self, monotonic_ns: int) -> None:
-        """Begin anew when the hub has not been heard for too long."""
+    def notice_silence(self, monotonic_ns: int) -> bool:
+        """Begin anew when the hub has not been heard for too long; return whether that is so.
+
+        Its connection is best replaced then: a path that is cut tells nobody.
+        """
         silence_s = (monotonic_ns - self._heard_ns) / _NS
-        if self.state is LinkState.ONLINE and silence_s >= STALE_AFTER_S:
-            self._begin()
+        if self.state is not LinkState.ONLINE or silence_s < STALE_AFTER_S:
+            return False
+        self._begin()
+        return True
 
     def poll(self, unix_ns: int, monotonic_ns: int) -> Iterable[bytes]:
         """Return the header parts that are due now: a hello or a heartbeat."""
-        if monotonic_ns < self._due_ns:
+        if monotonic_ns < self.due_ns():
             return ()
         if self.state is LinkState.ONLINE:
-            self._due_ns = monotonic_ns + self._heartbeat_ns
-            return (encode(Heartbeat(unix_ns, self.counters())),)
+            round_trip_ns = self._pulse.beat(unix_ns, monotonic_ns)
+            return (encode(Heartbeat(unix_ns, self.counters(), round_trip_ns)),)
         self._due_ns = monotonic_ns + int(self._backoff.next_s() * _NS)
         return (encode(Hello(self.node, self.session, self.counters(), self._software)),)
 
     def due_ns(self) -> int:
         """Monotonic time at which `poll` has something to say."""
-        return self._due_ns
+        return self._pulse.due_ns if self.state is LinkState.ONLINE else self._due_ns
 
     def bye(self, message: str = "") -> bytes:
         """Return the header part that ends the link in order."""
@@ -201,10 +214,10 @@ class NodeLink:
 
     def clock(self, unix_ns: int) -> Offset | None:
         """The hub's clock minus ours, and how sure that is; None before the first heartbeat."""
-        return self._clock.offset(unix_ns)
+        return self._pulse.offset(unix_ns)
 
     def _header(self, stream: str, sent: int, draft: Draft, unix_ns: int) -> FrameHeader:
-        offset = self._clock.offset(unix_ns) or Offset(0, -1)
+        offset = self._pulse.offset(unix_ns) or Offset(0, -1)
         spent = draft.stages
         return FrameHeader(
             stream=stream,
@@ -227,21 +240,26 @@ class NodeLink:
             metadata=draft.metadata,
         )
 
+    @property
+    def _may_send(self) -> bool:
+        return self.state is LinkState.ONLINE and not self._pulse.is_draining
+
     def _begin(self) -> None:
         self.state = LinkState.CONNECTING
         self._backoff.reset()
         self._due_ns = 0
 
     def _welcome(self, heartbeat_ms: int, grants: Grants, monotonic_ns: int) -> None:
-        limits = dict(grants)
+        limits = {grant.stream: grant for grant in grants}
         if not limits.keys() >= self._streams.keys():
             return  # it answers a hello from before a stream was declared: wait for the next
         self.state = LinkState.ONLINE
         self._backoff.reset()
-        self._heartbeat_ns = heartbeat_ms * _NS // 1000
-        self._due_ns = monotonic_ns  # the first heartbeat at once: it measures the clock
+        is_idle = not any(counts.sent for counts in self._streams.values())
+        self._pulse.begin(monotonic_ns, heartbeat_ms * _NS // 1000, is_idle=is_idle)
         for name, counts in self._streams.items():
-            counts.limit = limits[name]  # also where another hub had granted more
+            counts.limit = limits[name].limit  # also where another hub had granted more
+            counts.is_wanted = limits[name].is_wanted
 
     def _refuse(self, reason: str, text: str) -> None:
         if reason == Reason.UNKNOWN_PEER:
@@ -252,10 +270,11 @@ class NodeLink:
         self.refusal = text
 
     def _grant(self, grants: Grants) -> None:
-        for name, limit in grants:
-            counts = self._streams.get(name)
+        for grant in grants:
+            counts = self._streams.get(grant.stream)
             if counts is not None:
-                counts.limit = max(counts.limit, limit)
+                counts.limit = max(counts.limit, grant.limit)
+                counts.is_wanted = grant.is_wanted
 
 
 def _check(text: str, rule: object, what: str) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from camfleet.draft import Draft, check_draft
 from camfleet.errors import RemoteProtocolError
+from camfleet.line import End
 from camfleet.node_link import LinkState, NodeLink
 from camfleet.payload import Payload
 from camfleet.wire import Counters
 
 
-class Outbox:
+class Outbox(End):
     """A node's link behind a lock: one pending frame per stream, sent when a credit is there.
 
     Args:
@@ -26,6 +27,8 @@ class Outbox:
         self._pending: dict[str, Draft] = {}
         self._changed = threading.Condition()
         self._is_closed = False
+        self.rejected = 0
+        self._problem = ""
 
     def declare(self, stream: str) -> Outlet:
         """Add a stream and return its way out.
@@ -92,22 +95,30 @@ class Outbox:
                 self._changed.notify_all()
         return parts
 
-    def receive(self, headers: Iterable[bytes], unix_ns: int, monotonic_ns: int) -> int:
-        """Take messages of the hub; return how many of them were rejected."""
-        rejected = 0
+    def receive(self, header: bytes, _payload: Payload, unix_ns: int, monotonic_ns: int) -> None:
+        """Take one message of the hub; one that it does not send is counted and dropped."""
         with self._changed:
-            for header in headers:
-                try:
-                    self._link.receive(header, unix_ns, monotonic_ns)
-                except RemoteProtocolError:
-                    rejected += 1
+            try:
+                self._link.receive(header, unix_ns, monotonic_ns)
+            except RemoteProtocolError:
+                self.rejected += 1
             self._changed.notify_all()
-        return rejected
 
-    def notice_silence(self, monotonic_ns: int) -> None:
-        """Let the link find out that nobody answers."""
+    def reject(self) -> None:
+        """Count a message that is none."""
+        self.rejected += 1
+
+    def notice_silence(self, monotonic_ns: int) -> bool:
+        """Let the link find out that nobody answers; return whether it has just now."""
         with self._changed:
-            self._link.notice_silence(monotonic_ns)
+            return self._link.notice_silence(monotonic_ns)
+
+    def tell(self, problem: str) -> None:
+        """Take why there is no connection, for whoever asks; empty where nothing is wrong."""
+        if problem != self._problem:
+            with self._changed:
+                self._problem = problem
+                self._changed.notify_all()
 
     def due_ns(self) -> int:
         """Monotonic time at which `take` has something to say by itself."""
@@ -119,13 +130,13 @@ class Outbox:
 
     @property
     def state(self) -> LinkState:
-        """Where the link stands."""
-        return self._link.state
+        """Where the link stands; refused also where no connection comes about by its keys."""
+        return LinkState.REFUSED if self._problem else self._link.state
 
     @property
     def refusal(self) -> str:
-        """What the hub said when it last refused this node."""
-        return self._link.refusal
+        """Why there is no connection, or what the hub said when it last refused this node."""
+        return self._problem or self._link.refusal
 
     def counters(self) -> tuple[Counters, ...]:
         """What was captured, sent and dropped on each stream."""

@@ -6,12 +6,18 @@ import contextlib
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
 import zmq
 
+from camfleet.connections import Connections
+from camfleet.errors import Reason, RemoteProtocolError
+from camfleet.gate import Gate, cut
 from camfleet.sockets import bind_router
+from camfleet.waker import Waker
 
 _BURST: Final = 64  # messages taken before the answers go out
 _MOST_PARTS: Final = 8  # kept of one message; none of ours has more than three
@@ -23,20 +29,36 @@ class Port(ABC):
     Args:
         address: where to bind, for example `tcp://*:5556`; port 0 takes any free one.
         high_water_mark: messages that may wait per peer.
+        gate: decides whose connections are taken; without one everybody's are, unencrypted.
+        io_threads: libzmq's own, over which connections and their encryption are spread.
 
     Attributes:
         address: as bound.
+        connections: how many there are, and how many were turned away.
         alive_ns: monotonic time of the thread's last round, ten a second or more.
 
     Raises:
         LocalProtocolError: when the address cannot be bound.
     """
 
-    def __init__(self, address: str, high_water_mark: int) -> None:
-        self._context, self._router = bind_router(address, high_water_mark)
+    def __init__(
+        self,
+        address: str,
+        high_water_mark: int,
+        gate: Gate | None = None,
+        *,
+        io_threads: int = 1,
+    ) -> None:
+        self._gate = gate
+        self._context, self._router = bind_router(address, high_water_mark, gate, io_threads)
         self.address = self._router.get_string(zmq.LAST_ENDPOINT)
+        self._port = int(self.address.rpartition(":")[2])
+        self.connections = Connections(self._router, self.address)
+        self._descriptors: dict[str, int] = {}
+        self._waker = Waker(self._context, self._router)
         self.alive_ns = time.monotonic_ns()
         self._is_closing = False
+        self._posted: deque[Callable[[], None]] = deque()
         self._thread = threading.Thread(target=self._run, name=type(self).__name__, daemon=True)
         self._thread.start()
 
@@ -49,19 +71,66 @@ class Port(ABC):
 
     @property
     def is_alive(self) -> bool:
-        """Whether the thread is running: not after `close`, nor after a bug in it."""
-        return self._thread.is_alive()
+        """Whether its threads are running: not after `close`, nor after a bug in one."""
+        return self._thread.is_alive() and (self._gate is None or self._gate.is_alive)
 
     def send(self, identity: bytes, *parts: bytes) -> None:
         """Send to a peer, on the port's thread; a peer that does not read loses it."""
         with contextlib.suppress(zmq.Again):
             self._router.send_multipart((identity, *parts), zmq.NOBLOCK)
 
+    @property
+    def refused(self) -> int:
+        """Handshakes that ended because the key was not enrolled."""
+        return self._gate.refused if self._gate is not None else 0
+
+    def caller(self, part: zmq.Frame) -> str | None:
+        """The name that the key behind a message stands for; None where there are no keys.
+
+        A connection whose key is gone is ended.
+
+        It is asked of every message, because a peer may choose the identity of its connection, and
+        because a key may have been revoked a moment ago.
+
+        Raises:
+            RemoteProtocolError: with reason `key` when it is not enrolled any more.
+        """
+        if self._gate is None:
+            return None
+        name = self._gate.name(str(part.get("User-Id")))
+        if name is None:
+            cut(int(part.get(zmq.SRCFD)), self._port)
+            raise RemoteProtocolError(Reason.KEY, "its key is not enrolled any more")
+        return name
+
+    def note(self, name: str, part: zmq.Frame) -> None:
+        """Remember by which connection a peer came, so that it can be shut."""
+        self._descriptors[name] = part.get(zmq.SRCFD)
+
+    def shut(self, name: str) -> None:
+        """End a peer's connection; on the port's thread."""
+        descriptor = self._descriptors.pop(name, None)
+        if descriptor is not None:
+            cut(descriptor, self._port)
+
+    def wake(self) -> None:
+        """Let the port's thread go round once, from any thread; it costs next to nothing."""
+        self._waker.wake()
+
+    def post(self, action: Callable[[], None]) -> None:
+        """Run something on the port's thread, soon; from any thread."""
+        self._posted.append(action)
+        self._waker.wake()
+
     def close(self) -> None:
         """Stop, and let the address go."""
         if not self._is_closing:
             self._is_closing = True
+            self._waker.wake()
             self._thread.join()
+            self._waker.close()
+            if self._gate is not None:
+                self._gate.close()
             self._context.term()
 
     def __enter__(self) -> Self:
@@ -76,10 +145,13 @@ class Port(ABC):
         self.close()
 
     def _run(self) -> None:
-        with self._router:
+        with self._router, self.connections:
             while not self._is_closing:
                 self._take_burst()
+                while self._posted:
+                    self._posted.popleft()()
                 self.after_burst()
+                self.connections.look()
                 self.alive_ns = time.monotonic_ns()
 
     def _take_burst(self) -> None:
@@ -88,7 +160,11 @@ class Port(ABC):
         with contextlib.suppress(zmq.Again):
             for _ in range(_BURST):
                 identity = self._router.recv(flags)
-                self.take(identity, self._rest())
+                parts = self._rest()
+                if identity == self._waker.identity:
+                    self._waker.heard()
+                    break
+                self.take(identity, parts)
                 flags = zmq.NOBLOCK
 
     def _rest(self) -> list[zmq.Frame]:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from camfleet.backoff import Backoff
 from camfleet.codec import Image, check_image, encode_jpeg
 from camfleet.draft import Draft, check_extras
-from camfleet.errors import CamfleetError, RemoteProtocolError
+from camfleet.errors import CamfleetError, LocalProtocolError, RemoteProtocolError
 from camfleet.frame import Metadata, Stages
+from camfleet.keys import DEFAULT_BUNDLE, Bundle, Role
+from camfleet.line import Line
 from camfleet.names import MAIN
 from camfleet.node_link import LinkState, NodeLink
-from camfleet.outbox import Outlet
+from camfleet.outbox import Outbox, Outlet
 from camfleet.payload import check_jpeg
-from camfleet.uplink import Uplink
 from camfleet.wire import Counters
 
 _FIRST_HELLO_S: Final = 0.25
@@ -41,23 +43,51 @@ class Sender:
     for the network. Use it as a context manager, or call `close`.
 
     Args:
-        address: the hub's, for example `tcp://hub:5556`.
-        node: this node's name, 1 to 128 bytes of printable text.
+        address: the hub's, for example `tcp://hub:5556`; by default the bundle's.
+        node: this node's name, 1 to 128 bytes of printable text; by default the bundle's.
+        bundle: the keys of this node, or the path of their file, which `camfleet-hub enrol`
+            makes; by default `~/.config/camfleet/bundle.json`.
+        plain: send without keys and unencrypted, for a network that is trusted; then address
+            and node must be given.
         quality: of the JPEGs that `send` makes, 1 to 100.
         software: name and version, for the hub's list of nodes.
 
+    Attributes:
+        address: the hub's.
+        node: this node's name.
+
     Raises:
-        LocalProtocolError: for a bad name or address.
+        LocalProtocolError: for a bad name or address, and for a bundle that is not there, bad
+            or another node's.
     """
 
     def __init__(
-        self, address: str, node: str, *, quality: int = 80, software: str = "camfleet"
+        self,
+        address: str | None = None,
+        node: str | None = None,
+        *,
+        bundle: Bundle | Path | str | None = None,
+        plain: bool = False,
+        quality: int = 80,
+        software: str = "camfleet",
     ) -> None:
+        keys = None if plain else _read(bundle)
+        if keys is not None:
+            address = keys.address if address is None else address
+            node = keys.name if node is None else node
+            _check_bundle(keys, node)
+        elif bundle is not None:
+            raise LocalProtocolError("found a bundle and plain=True, want one of them")
+        if address is None or node is None:
+            raise LocalProtocolError("plain=True wants an address and a node beside it")
+        self.address = address
+        self.node = node
         backoff = Backoff(_FIRST_HELLO_S, _MOST_HELLO_S, random.random)
         link = NodeLink(node, random.getrandbits(63), backoff, software)
         self._quality = quality
-        self._uplink = Uplink(address, link)
-        self._outbox = self._uplink.outbox
+        self._line = Line(address, keys)
+        self._outbox = Outbox(link, self._line.wake)
+        self._line.start(self._outbox, "camfleet-sender")
 
     def stream(self, camera: str, profile: str = MAIN) -> Outlet:
         """Declare a camera's stream and return its way out.
@@ -137,11 +167,11 @@ class Sender:
     @property
     def is_alive(self) -> bool:
         """Whether the thread that sends is running: not after `close`, nor after a bug in it."""
-        return self._uplink.is_alive
+        return self._line.is_alive
 
     @property
     def refusal(self) -> str:
-        """What the hub said when it last refused this node."""
+        """Why there is no link, for a person: what is wrong with the keys, or the hub's word."""
         return self._outbox.refusal
 
     def counters(self) -> tuple[Counters, ...]:
@@ -150,7 +180,7 @@ class Sender:
 
     def close(self) -> None:
         """Say goodbye and stop, within a second whatever the network does."""
-        self._uplink.close()
+        self._line.close()
 
     def __enter__(self) -> Self:
         return self
@@ -184,6 +214,30 @@ class Sender:
             outlet.drop("unfit")
             raise
         return True
+
+
+def _read(bundle: Bundle | Path | str | None) -> Bundle:
+    """Read the bundle that is meant, or teach how to get one."""
+    if isinstance(bundle, Bundle):
+        return bundle
+    if bundle is not None:
+        return Bundle.read(bundle)
+    if not DEFAULT_BUNDLE.expanduser().exists():
+        raise LocalProtocolError(
+            f"there is no bundle of keys at {DEFAULT_BUNDLE}, nor was another named; want one, "
+            "made on the hub's machine by `camfleet-hub enrol NAME`, or plain=True on a network "
+            "that is trusted"
+        )
+    return Bundle.read(DEFAULT_BUNDLE)
+
+
+def _check_bundle(bundle: Bundle, node: str) -> None:
+    if bundle.role is not Role.NODE:
+        raise LocalProtocolError(f"the bundle is a {bundle.role}'s, want a node's")
+    if node != bundle.name:
+        raise LocalProtocolError(
+            f"node is {node!r} and its bundle is that of {bundle.name!r}, want the same name"
+        )
 
 
 def _extras(captured_ns: int | None, label: str, metadata: Metadata | None) -> _Extras:

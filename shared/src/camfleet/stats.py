@@ -13,6 +13,7 @@ from camfleet.wire import Counters
 LATENCY_BUCKETS_S: Final = (
     0.005, 0.01, 0.0175, 0.025, 0.035, 0.05, 0.07, 0.1, 0.15, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0,
 )  # fmt: skip
+STAGES: Final = ("encoded", "sent", "received", "delivered")
 _NS: Final = 1e9
 _RATE_SPAN_S: Final = 3.0
 _MOST_REASONS: Final = 32  # of dropping; more than this are a node's mischief
@@ -78,7 +79,7 @@ class StreamStats:
         captured: pictures that the node captured.
         lost: frames that were sent and never arrived.
         dropped: pictures that the node chose to discard, by reason.
-        latency: capture to arrival, in seconds on the hub's clock.
+        latency: from capture to each stage, in seconds; from `received` on, on the hub's clock.
         jitter: of the arrivals.
     """
 
@@ -87,7 +88,7 @@ class StreamStats:
         self.received_bytes = 0
         self.lost = 0
         self.captured = 0
-        self.latency = Histogram()
+        self.latency = {stage: Histogram() for stage in STAGES}
         self.jitter = Jitter()
         self._session: int | None = None
         self._expected = 0
@@ -118,9 +119,7 @@ class StreamStats:
         self._capture(header.sequence + 1)
         if header.captured_ns:
             self.jitter.add(header.captured_ns, frame.received_ns)
-        latency_ns = frame.latency_ns
-        if latency_ns is not None:  # below zero only by the clocks' uncertainty
-            self.latency.add(max(0, latency_ns) / _NS)
+            self._measure(frame)
 
     def reject(self, sent: int) -> None:
         """Take one frame that arrived but was not accepted, so that it is not lost as well."""
@@ -138,6 +137,17 @@ class StreamStats:
             if reason in self._dropped or len(self._dropped) < _MOST_REASONS:
                 grown = max(0, count - before.dropped.get(reason, 0))
                 self._dropped[reason] = self._dropped.get(reason, 0) + grown
+
+    def _measure(self, frame: Frame) -> None:
+        """Count how long a frame took to each stage; the first two need no clock but its node's."""
+        header, latency = frame.header, self.latency
+        stages = header.stages
+        encoded_ns = stages.capture_ns + stages.process_ns + stages.encode_ns
+        latency["encoded"].add(encoded_ns / _NS)
+        latency["sent"].add((encoded_ns + stages.queue_ns) / _NS)
+        if header.clock_uncertainty_ns >= 0:  # below zero only by the clocks' uncertainty
+            latency_ns = frame.received_ns - header.captured_ns - header.clock_offset_ns
+            latency["received"].add(max(0, latency_ns) / _NS)
 
     def _begin(self, session: int, sent: int, captured: int) -> None:
         self._session = session

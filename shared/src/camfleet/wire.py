@@ -5,22 +5,28 @@ docs/protocol.md says the same byte by byte.
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from collections.abc import Iterable
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
-from camfleet.frame import Count, FrameHeader, Session
+from camfleet.frame import Count, FrameHeader, Session, Signed
+from camfleet.pattern import MAX_PATTERN
+from camfleet.payload import Payload
 
 MAGIC: Final = b"CF"
 VERSION: Final = 1
 MAX_HEADER_BYTES: Final = 4096  # one page; a label and a small map fit, a picture does not
 MAX_REASON_BYTES: Final = 12
+MAX_PATTERNS: Final = 16
 MAX_REASONS: Final = 8  # per stream: a reason becomes a metric's label, so there are few
 
-Grants = tuple[tuple[str, Count], ...]
 DropReason = Annotated[str, msgspec.Meta(pattern=rf"^[a-z_]{{1,{MAX_REASON_BYTES}}}\Z")]
 Dropped = Annotated[dict[DropReason, Count], msgspec.Meta(max_length=MAX_REASONS)]
+Pattern = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_PATTERN)]
+DeliveryMode = Literal["newest", "all"]
+RoundTripNs = Annotated[int, msgspec.Meta(ge=-1, le=60_000_000_000)]
 Software = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,64}\Z")]
 # Both sides call three seconds of silence stale, whatever a hub asks for.
 HeartbeatMs = Annotated[int, msgspec.Meta(ge=100, le=1000)]
@@ -33,6 +39,21 @@ class Counters(msgspec.Struct, array_like=True, frozen=True, gc=False):
     captured: Count
     sent: Count
     dropped: Dropped
+
+
+class Grant(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """How many frames of a stream may have been sent, ever in this session.
+
+    An absolute limit, as QUIC's MAX_DATA is (RFC 9000, 4.1): repeating it does no harm, and
+    the newest one says everything. Of a stream that nobody wants one frame a heartbeat may come.
+    """
+
+    stream: str
+    limit: Count
+    is_wanted: bool = True
+
+
+Grants = tuple[Grant, ...]
 
 
 class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -63,24 +84,27 @@ class Refuse(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Credit(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Hub to node: how many frames of each stream may have been sent, ever in this session.
-
-    An absolute limit, as QUIC's MAX_DATA is (RFC 9000, 4.1): repeating it does no harm, and
-    the newest one says everything.
-    """
+    """Hub to node: more frames may be sent; or nobody wants them any more."""
 
     grants: Grants
 
 
 class Heartbeat(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Node to hub: alive at `node_ns` (Unix ns on the node's clock), with these counters."""
+    """Node to hub: alive at `node_ns` (Unix ns on the node's clock), with these counters.
+
+    `round_trip_ns` is the least one of this link; -1 before it was measured.
+    """
 
     node_ns: Count
     counters: tuple[Counters, ...]
+    round_trip_ns: RoundTripNs = -1
 
 
 class HeartbeatReply(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Hub to node: the heartbeat's own time and two of the hub's, as NTP does (RFC 5905, 8)."""
+    """Hub to node: the heartbeat's own time and two of the hub's, as NTP does (RFC 5905, 8).
+
+    To a subscriber it has one grant, whose stream is empty: how many deliveries were sent.
+    """
 
     node_ns: Count
     received_ns: Count
@@ -94,7 +118,92 @@ class Bye(msgspec.Struct, array_like=True, frozen=True, gc=False):
     message: str = ""
 
 
-Message = FrameHeader | Hello | Welcome | Refuse | Credit | Heartbeat | HeartbeatReply | Bye
+class Subscribe(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Subscriber to hub: which streams it wants, and whether every frame or the newest.
+
+    Answered by a welcome without grants. Deliveries are numbered from 0 after each one.
+
+    Attributes:
+        session: random id of the subscriber's run.
+        patterns: of `node/camera` or `node/camera/profile`, with `*` and `?`.
+        delivery: `newest`, or `all` as far as the hub's bounded queue reaches.
+    """
+
+    session: Session
+    patterns: Annotated[tuple[Pattern, ...], msgspec.Meta(min_length=1, max_length=MAX_PATTERNS)]
+    delivery: DeliveryMode = "newest"
+    software: Software = ""
+
+
+class Delivery(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Hub to subscriber: a frame; its payload is the second part.
+
+    Attributes:
+        number: how many were delivered to this subscription before.
+        skipped: frames of this stream since its last delivery that this subscriber did not get.
+        node: who captured it.
+        received_ns: when it arrived at the hub, on the hub's clock.
+        header: the frame's own.
+    """
+
+    number: Count
+    skipped: Count
+    node: str
+    received_ns: Count
+    header: FrameHeader
+
+
+class Ask(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Subscriber to hub: credit for its deliveries, and what became of those before.
+
+    Attributes:
+        limit: deliveries that may have been sent, ever in this subscription; one for all of
+            its streams, and absolute as a grant's is.
+        arrived: how many have arrived; those missing below are lost.
+        arrived_ns: when the newest of them did, on the hub's clock; 0 where that is unknown.
+    """
+
+    limit: Count
+    arrived: Count
+    arrived_ns: Count = 0
+
+
+class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Subscriber to hub: which streams are there?"""
+
+    patterns: Annotated[tuple[Pattern, ...], msgspec.Meta(min_length=1, max_length=MAX_PATTERNS)]
+
+
+class StreamState(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a hub tells of one stream.
+
+    Attributes:
+        node: who captures it.
+        stream: `camera/profile`.
+        liveness: `online`, `stale` or `offline`.
+        fps: frames received per second of late; about one where nobody wants them.
+        latency_ns: from capture to hub of the newest frame, on the hub's clock.
+        uncertainty_ns: the most that this may be wrong; -1 where it is unknown.
+        shape: of the newest picture; empty before the first.
+    """
+
+    node: str
+    stream: str
+    liveness: str
+    fps: float
+    latency_ns: Signed = 0
+    uncertainty_ns: Signed = -1
+    shape: tuple[int, ...] = ()
+
+
+class Listing(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Hub to subscriber: the answer to a look; its payload is an array of stream states."""
+
+    streams: Count
+
+
+NodeMessage = FrameHeader | Hello | Welcome | Refuse | Credit | Heartbeat | HeartbeatReply | Bye
+Message = NodeMessage | Subscribe | Delivery | Look | Listing | Ask
 
 _REFUSE: Final = 3
 # A kind's number is for ever; a new kind takes the next one.
@@ -107,12 +216,18 @@ _KINDS: Final[dict[int, type[Message]]] = {
     6: Heartbeat,
     7: HeartbeatReply,
     8: Bye,
+    9: Subscribe,
+    10: Delivery,
+    11: Look,
+    12: Listing,
+    13: Ask,
 }
 _PREFIXES: Final = {kind: MAGIC + bytes([VERSION, n]) for n, kind in _KINDS.items()}
 _DECODERS: Final = {n: msgspec.msgpack.Decoder(kind) for n, kind in _KINDS.items()}
 # The way of nearly every message: one look-up tells that all four bytes are right.
 _BY_PREFIX: Final = {prefix: _DECODERS[prefix[3]] for prefix in _PREFIXES.values()}
 _encoder: Final = msgspec.msgpack.Encoder()
+_states: Final = msgspec.msgpack.Decoder(tuple[StreamState, ...])
 
 
 def encode(message: Message) -> bytes:
@@ -145,6 +260,23 @@ def decode(header: bytes) -> Message:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         kind = _KINDS[header[3]].__name__
         raise RemoteProtocolError(Reason.HEADER, f"header of {kind}: {error}") from error
+
+
+def encode_states(states: Iterable[StreamState]) -> bytes:
+    """Build a listing's payload part."""
+    return _encoder.encode(list(states))
+
+
+def decode_states(payload: Payload) -> tuple[StreamState, ...]:
+    """Read a listing's payload part.
+
+    Raises:
+        RemoteProtocolError: with reason `payload`.
+    """
+    try:
+        return _states.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise RemoteProtocolError(Reason.PAYLOAD, f"payload of Listing: {error}") from error
 
 
 def _diagnose(header: bytes) -> msgspec.msgpack.Decoder[Message]:

@@ -23,9 +23,14 @@ class Way:
 
     def __init__(self) -> None:
         self.flights: deque[Flight] = deque()
+        self._free_ns = 0
 
-    def put(self, arrives_ns: int, header: bytes, payload: Payload) -> None:
-        """Send a message; it does not overtake those before it."""
+    def put(
+        self, now_ns: int, header: bytes, payload: Payload, *, delay_ns: int, busy_ns: int = 0
+    ) -> None:
+        """Send a message; it waits for those before it, and overtakes none of them."""
+        self._free_ns = max(now_ns, self._free_ns) + busy_ns
+        arrives_ns = self._free_ns + delay_ns
         if self.flights:
             arrives_ns = max(arrives_ns, self.flights[-1].arrives_ns)
         self.flights.append(Flight(arrives_ns, header, payload))

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from itertools import cycle
 
 from camfleet.errors import RemoteProtocolError
-from camfleet.hub_link import WINDOW
 from camfleet.node_link import NodeLink
 from camfleet.testing.clock import FakeClock
 from camfleet.testing.paired_link import PairedLink
+from camfleet.window import MAX_WINDOW
 from camfleet.wire import Message, decode
 
 Loses = Callable[[Message], bool]
@@ -31,10 +31,11 @@ class LossyLink(PairedLink):
         *nodes: NodeLink,
         loses: Loses,
         delay_s: float = 0.0,
-        window: int = WINDOW,
+        window: int = MAX_WINDOW,
+        on_demand: bool = False,
     ) -> None:
         self.loses = loses
-        super().__init__(clock, *nodes, delay_s=delay_s, window=window)
+        super().__init__(clock, *nodes, delay_s=delay_s, window=window, on_demand=on_demand)
 
     def is_lost(self, header: bytes) -> bool:
         """Whether this message vanishes."""

@@ -7,12 +7,14 @@ from typing import Final
 
 from camfleet.draft import Draft
 from camfleet.errors import RemoteProtocolError
+from camfleet.events import Event
 from camfleet.frame import FrameHeader
-from camfleet.hub_link import WINDOW, Event, HubLink
+from camfleet.hub_link import HubLink
 from camfleet.node_link import NodeLink
 from camfleet.payload import Payload
 from camfleet.testing.clock import FakeClock
 from camfleet.testing.connection import Connection, Flight
+from camfleet.window import MAX_WINDOW
 from camfleet.wire import decode
 
 _NS: Final = 1_000_000_000
@@ -27,29 +29,38 @@ class PairedLink:
         nodes: connected from the start; `connect` adds more, `kill` takes one away.
         delay_s: one way, in seconds.
         window: the hub's.
+        on_demand: the hub wants a stream only after `hub.want`.
 
     Attributes:
         hub: the hub's side; another object after `restart_hub`.
         events: what the hub made of the messages so far.
         rejected: the nodes' names, and what was wrong with their messages.
         delay_s: may be set at any time; what is on its way is not overtaken.
+        rate_bytes_s: what a connection carries to the hub; None for no limit.
         node_ahead_s: how far the nodes' Unix clocks are ahead of the hub's, in seconds.
     """
 
     def __init__(
-        self, clock: FakeClock, *nodes: NodeLink, delay_s: float = 0.0, window: int = WINDOW
+        self,
+        clock: FakeClock,
+        *nodes: NodeLink,
+        delay_s: float = 0.0,
+        window: int = MAX_WINDOW,
+        on_demand: bool = False,
     ) -> None:
         self.clock = clock
         self.delay_s = delay_s
+        self.rate_bytes_s: float | None = None
         self.node_ahead_s = 0.0
         self.events: list[Event] = []
         self.rejected: list[tuple[str, RemoteProtocolError]] = []
         self._window = window
+        self._on_demand = on_demand
         self._sessions = count(1)
         self._identities = count(1)
         self._nodes: list[NodeLink] = []
         self._connections: dict[bytes, Connection] = {}
-        self.hub = HubLink(next(self._sessions), window)
+        self.hub = self._new_hub()
         for node in nodes:
             self.connect(node)
 
@@ -81,7 +92,7 @@ class PairedLink:
 
     def restart_hub(self) -> None:
         """Kill the hub and start it anew: it knows nobody, and every connection is a new one."""
-        self.hub = HubLink(next(self._sessions), self._window)
+        self.hub = self._new_hub()
         for connection in list(self._connections.values()):
             self.connect(connection.node)
 
@@ -97,7 +108,14 @@ class PairedLink:
         """Put any two parts on their way to the hub, also such as no node would send."""
         for connection in self._connections.values():
             if connection.node is node and not self.is_lost(header):
-                connection.up.put(self._arrival_ns(), header, payload)
+                busy_ns = self._busy_ns(len(header) + len(payload))
+                connection.up.put(
+                    self.clock.monotonic_ns(),
+                    header,
+                    payload,
+                    delay_ns=self._delay_ns(),
+                    busy_ns=busy_ns,
+                )
 
     def in_flight(self, node: NodeLink) -> list[FrameHeader]:
         """The frames that a node has sent and the hub has not yet received."""
@@ -121,8 +139,14 @@ class PairedLink:
         """Whether this message vanishes; here none does."""
         return False
 
-    def _arrival_ns(self) -> int:
-        return self.clock.monotonic_ns() + round(self.delay_s * _NS)
+    def _new_hub(self) -> HubLink:
+        return HubLink(next(self._sessions), self._window, wants_all=not self._on_demand)
+
+    def _delay_ns(self) -> int:
+        return round(self.delay_s * _NS)
+
+    def _busy_ns(self, size_bytes: int) -> int:
+        return round(size_bytes * _NS / self.rate_bytes_s) if self.rate_bytes_s else 0
 
     def _pause_ns(self) -> int:
         """How long nothing happens from now on, at most a tick."""
@@ -141,7 +165,8 @@ class PairedLink:
         self.events.extend(self.hub.expire(now_ns))
         for identity, header in self.hub.drain():
             if identity in self._connections and not self.is_lost(header):
-                self._connections[identity].down.put(self._arrival_ns(), header, b"")
+                down = self._connections[identity].down
+                down.put(now_ns, header, b"", delay_ns=self._delay_ns())
         for node in self._nodes:
             node.notice_silence(now_ns)
         for connection in self._connections.values():

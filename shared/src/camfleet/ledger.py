@@ -1,0 +1,58 @@
+"""The credit of one stream, at the side that grants it: what may come, and what has come."""
+
+from __future__ import annotations
+
+from camfleet.errors import Reason, RemoteProtocolError
+from camfleet.window import DeliveryRate, batch, window
+
+
+class Ledger:
+    """Frames numbered `expected` up to `limit` may come.
+
+    A limit is absolute, as QUIC's are (RFC 9000, 4.1), and never goes back: what was granted
+    may be under way already.
+
+    Args:
+        expected: the number of the next frame.
+        most: frames that may be in flight, whatever the link holds.
+    """
+
+    def __init__(self, expected: int, most: int) -> None:
+        self.expected = expected
+        self.limit = expected
+        self._most = most
+        self._due = expected
+        self._rate = DeliveryRate()
+
+    def take(self, number: int) -> None:
+        """Account for one frame.
+
+        Raises:
+            RemoteProtocolError: with reason `no_credit` when it came out of turn.
+        """
+        if not self.expected <= number < self.limit:
+            raise RemoteProtocolError(
+                Reason.NO_CREDIT, f"frame {number} came, want {self.expected} up to {self.limit}"
+            )
+        self.expected = number + 1
+
+    def catch_up(self, number: int) -> None:
+        """Expect none below `number` any more: what is missing there is lost."""
+        self.expected = max(self.expected, number)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to grant more: some have come since, or all that may."""
+        return self.expected >= self._due
+
+    def extend(self, monotonic_ns: int, round_trip_ns: int) -> int:
+        """Grant as many as the link needs in flight; return the limit."""
+        fps = self._rate.add(self.expected, monotonic_ns)
+        self.limit = max(self.limit, self.expected + window(fps, round_trip_ns, self._most))
+        self._due = min(self.expected + batch(fps), self.limit)
+        return self.limit
+
+    def keep_alive(self) -> int:
+        """Grant one frame, whatever was granted before is spent; return the limit."""
+        self.limit = max(self.limit, self.expected + 1)
+        return self.limit

@@ -1,0 +1,87 @@
+"""How many frames a link needs in flight to be full, and no more. Measures nothing itself.
+
+The product of delivery rate and least round trip is what a path holds (N. Cardwell et al.,
+BBR: Congestion-Based Congestion Control, ACM Queue 14:5, 2016). More than that waits somewhere,
+and what waits grows old.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+MAX_WINDOW: Final = 32  # 60 fps over half a second; what a stream may cost the hub in memory
+# One frame under way and one ready behind it: a slow link is never idle, and nothing else waits.
+_LEAST: Final = 2
+_SLACK_NS: Final = 4_000_000  # until the threads at both ends have run, beside the network's time
+_NS: Final = 1_000_000_000
+
+_GRANTS: Final = 4  # that a rate is taken over: few, so that a window doubles soon
+_PAUSE_NS: Final = _NS  # a stream that paused for so long has no rate from before
+
+_DOUBT_NS: Final = 10 * _NS  # how long a least round trip is believed unseen (BBR's window)
+_NEAR: Final = 1.25  # times the least one, and
+_NEAR_NS: Final = 1_000_000  # this much, still confirm it
+
+
+def window(fps: float, round_trip_ns: int, most: int, least: int = _LEAST) -> int:
+    """Frames that may be in flight.
+
+    Args:
+        fps: frames delivered per second.
+        round_trip_ns: the least one; -1 before it was measured.
+        most: the bound.
+        least: frames in flight on a link that is too short to hold one.
+    """
+    if round_trip_ns < 0:
+        return min(least, most)
+    return min(int(fps * (round_trip_ns + _SLACK_NS) / _NS) + least, most)
+
+
+def batch(fps: float) -> int:
+    """Frames that one acknowledgement is for: what comes within half the threads' slack.
+
+    At a camera's rate that is one. A later acknowledgement would leave a long link idle.
+    """
+    return max(1, int(fps * _SLACK_NS / _NS) // 2)
+
+
+class DeliveryRate:
+    """Frames delivered per second, over the last few acknowledgements."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[int, int]] = deque(maxlen=_GRANTS)
+
+    def add(self, count: int, at_ns: int) -> float:
+        """Take how many were delivered by a monotonic time; return the rate."""
+        samples = self._samples
+        if samples and at_ns - samples[-1][0] > _PAUSE_NS:
+            samples.clear()
+        samples.append((at_ns, count))
+        first_ns, first = samples[0]
+        return (count - first) * _NS / (at_ns - first_ns) if at_ns > first_ns else 0.0
+
+
+class RoundTrip:
+    """The least round trip of a path, which frames of ours that wait on it do not lengthen.
+
+    A sample is clean when nothing of ours was under way before it. Others are too long by what
+    they waited for; but one that is near the least confirms it. When none did for ten seconds,
+    the path may have changed: the link is to be emptied once, for a clean sample.
+    """
+
+    def __init__(self) -> None:
+        self.least_ns = -1
+        self._confirmed_ns = 0
+
+    def add(self, round_trip_ns: int, at_ns: int, *, is_clean: bool) -> None:
+        """Take one sample at a monotonic time."""
+        if is_clean or self.least_ns < 0 or round_trip_ns < self.least_ns:
+            self.least_ns = round_trip_ns
+        elif round_trip_ns > self.least_ns * _NEAR + _NEAR_NS:
+            return
+        self._confirmed_ns = at_ns
+
+    def is_doubtful(self, at_ns: int) -> bool:
+        """Whether a clean sample is needed."""
+        return self.least_ns < 0 or at_ns - self._confirmed_ns > _DOUBT_NS
