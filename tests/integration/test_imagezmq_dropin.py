@@ -19,7 +19,7 @@ import zmq
 
 from camfleet import imagezmq as ours
 from camfleet.errors import Reason, RemoteProtocolError
-from camfleet.imagezmq.endpoint import LINGER_MS
+from camfleet.imagezmq.endpoint import HIGH_WATER_MARK, LINGER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -626,6 +626,48 @@ def test_close_does_not_hang_with_a_pending_message_and_no_hub(bench: Bench) -> 
     closing_thread.start()
     closing_thread.join(TIMEOUT_MS / 1000)
     assert not closing_thread.is_alive()
+
+
+def test_a_hub_that_falls_behind_misses_pictures_and_goes_on_with_late_ones(bench: Bench) -> None:
+    sender, hub = bench.pair(ours, ours, reqrep=False)
+    publish(lambda: sender.send_image(0, PICTURE), hub.zmq_socket)
+    large = np.zeros((480, 640, 3), np.uint8)
+    for number in range(200):
+        sender.send_image(number, large)
+    waiting = drain(hub)
+    assert 0 < waiting < 40  # 8 on each side, what the kernel holds, and the first small ones
+
+
+def test_a_program_may_let_all_pictures_wait_as_stock_does(bench: Bench) -> None:
+    sender, hub = bench.pair(ours, ours, reqrep=False)
+    publish(lambda: sender.send_image("first", PICTURE), hub.zmq_socket)
+    sender.zmq_socket.sndhwm = hub.zmq_socket.rcvhwm = 1000
+    drain(hub)
+    for number in range(200):
+        sender.send_image(number, np.zeros((480, 640, 3), np.uint8))
+    assert [hub.recv_image()[0] for _ in range(200)] == [*range(200)]
+
+
+@PEERS
+def test_pictures_of_one_moment_arrive_together(
+    bench: Bench, sends: Package, receives: Package
+) -> None:
+    sender, hub = bench.pair(sends, receives, reqrep=False)
+    publish(lambda: sender.send_image("first", PICTURE), hub.zmq_socket)
+    drain(hub)
+    regions = [*range(HIGH_WATER_MARK // 2)]
+    for region in regions:
+        sender.send_image(region, np.zeros((480, 640, 3), np.uint8))
+    assert [hub.recv_image()[0] for _ in regions] == regions
+
+
+def drain(hub: Endpoint) -> int:
+    """Receive all that waits, and what follows it at once; return how many that was."""
+    count = 0
+    while hub.zmq_socket.poll(300):
+        hub.recv_image()
+        count += 1
+    return count
 
 
 @pytest.mark.parametrize("reqrep", [True, False])

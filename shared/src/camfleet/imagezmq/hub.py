@@ -27,6 +27,11 @@ class ImageHub(Endpoint):
     With REQ/REP it binds, and every picture received must be answered by `send_reply` before
     the next is received. With PUB/SUB it connects to one sender, and to more by `connect`.
 
+    With PUB/SUB a hub that is slower than its senders misses pictures, and is behind by 8 of
+    each sender here and 8 there, where stock lets 1000 wait on each side. That needs this
+    package at both ends: a stock sender still queues its 1000, in its own memory. Who would
+    rather fall behind than miss one sets `zmq_socket.rcvhwm = 1000`.
+
     A bad message is received whole and then raises `RemoteProtocolError`; the hub goes on.
     With REQ/REP its sender still waits for a reply: call `send_reply` with one of your own,
     or just receive again, which first answers with an empty reply.

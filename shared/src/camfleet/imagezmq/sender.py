@@ -28,7 +28,9 @@ class ImageSender(Endpoint):
     that dies before it has replied gets the picture again when it is back.
 
     With PUB/SUB it binds, hubs connect to it, nothing waits, and a picture that no hub has
-    subscribed to is gone.
+    subscribed to is gone. So is one for a hub that has not taken the 8 before it, where stock
+    keeps 1000 and lets the hub fall behind. `zmq_socket.sndhwm = 1000` has it stock's way for
+    the hubs that are connected already, and for addresses that `zmq_socket` binds after it.
 
     Args:
         connect_to: address to connect to (REQ/REP) or to bind (PUB/SUB).

@@ -1,0 +1,68 @@
+"""A thread with a socket of its own, which goes round until it is closed. It waits for no peer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+from camfleet.sockets import Context, Socket
+
+
+class Worker(ABC):
+    """Goes round on its thread. What it does in a round is its subclass's affair.
+
+    Args:
+        context: of the socket; both are closed with this.
+        socket: used by the thread alone from now on.
+
+    Attributes:
+        alive_ns: monotonic time of the thread's last round, ten a second or more.
+    """
+
+    def __init__(self, context: Context, socket: Socket) -> None:
+        self._context = context
+        self._socket = socket
+        self.alive_ns = time.monotonic_ns()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name=type(self).__name__, daemon=True)
+        self._thread.start()
+
+    @abstractmethod
+    def go_round(self) -> None:
+        """Do what is to do, on the thread; wait for at most `sockets.POLL_MS` when it is none."""
+
+    def end(self) -> None:  # noqa: B027 - not every worker owes something
+        """Do what is owed after the last round, on the thread."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread is running: not after `close`, nor after a bug in it."""
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        """Stop within a second, whatever the peers do."""
+        if not self._is_closing:
+            self._is_closing = True
+            self._thread.join()
+            self._context.term()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        with self._socket:
+            while not self._is_closing:
+                self.go_round()
+                self.alive_ns = time.monotonic_ns()
+            self.end()
