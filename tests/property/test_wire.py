@@ -9,10 +9,12 @@ from camfleet import wire
 from camfleet.backoff import Backoff
 from camfleet.codec import decode as decode_picture
 from camfleet.errors import RemoteProtocolError
-from camfleet.frame import FrameHeader, Stages
+from camfleet.forward_link import ForwardLink
+from camfleet.frame import Frame, FrameHeader, Stages
 from camfleet.hub_link import HubLink
 from camfleet.node_link import NodeLink
 from camfleet.payload import PLAIN_DTYPES, check_payload
+from camfleet.subscriber_link import SubscriberLink
 
 many = settings(max_examples=120, deadline=None)  # the first example imports and compiles
 
@@ -25,7 +27,10 @@ counters = st.builds(
     wire.Counters, names, counts, counts, st.dictionaries(reasons, counts, max_size=8)
 )
 manifests = st.lists(counters, max_size=4).map(tuple)
-grants = st.lists(st.tuples(names, counts), max_size=4).map(tuple)
+grants = st.lists(st.builds(wire.Grant, names, counts, st.booleans()), max_size=4).map(tuple)
+patterns = st.lists(
+    st.sampled_from(["*", "garden/*", "pi/front/preview", "garden"]), min_size=1, max_size=3
+).map(tuple)
 values = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)
 headers = st.builds(
     FrameHeader,
@@ -55,9 +60,16 @@ messages: st.SearchStrategy[wire.Message] = st.one_of(
     st.builds(wire.Refuse, texts, texts),
     headers,
     st.builds(wire.Credit, grants),
-    st.builds(wire.Heartbeat, counts, manifests),
+    st.builds(wire.Heartbeat, counts, manifests, st.integers(-1, 60_000_000_000)),
     st.builds(wire.HeartbeatReply, counts, counts, counts, grants),
     st.builds(wire.Bye, texts),
+    st.builds(
+        wire.Subscribe, sessions, patterns, st.sampled_from(["newest", "all"]), st.just("mine 1")
+    ),
+    st.builds(wire.Delivery, counts, counts, names, counts, headers),
+    st.builds(wire.Look, patterns),
+    st.builds(wire.Listing, counts),
+    st.builds(wire.Ask, counts, counts, counts),
 )
 
 
@@ -122,6 +134,37 @@ def test_a_node_raises_only_remote_errors_and_can_always_go_on(headers: list[byt
         for answer in node.poll(at_ns, at_ns):
             wire.decode(answer)
         assert node.credit("front/main") >= 0
+
+
+@many
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from([b"a", b"b"]), messages.map(wire.encode) | anything), max_size=12
+    )
+)
+def test_the_port_for_subscribers_raises_only_remote_errors_and_can_always_go_on(
+    steps: list[tuple[bytes, bytes]],
+) -> None:
+    hub = ForwardLink(1)
+    header = FrameHeader("front/main", 1, 0, 0, 0, "raw", (1, 2))
+    for at_ns, (identity, message) in enumerate(steps):
+        with suppress(RemoteProtocolError):
+            hub.receive(identity, message, b"", at_ns, at_ns)
+        hub.offer("pi/front", Frame("pi", header, b"ab", at_ns), at_ns)
+        for _, answer in (*hub.drain(), *((p.identity, p.header) for p in hub.deliver(at_ns))):
+            wire.decode(answer)
+
+
+@many
+@given(st.lists(messages.map(wire.encode) | anything, max_size=12))
+def test_a_subscriber_raises_only_remote_errors_and_can_always_go_on(headers: list[bytes]) -> None:
+    subscriber = SubscriberLink(("*",), 1, Backoff(0.25, 5.0, lambda: 0.5))
+    for at_ns, header in enumerate(headers):
+        subscriber.ask(at_ns)
+        with suppress(RemoteProtocolError):
+            subscriber.receive(header, b"", at_ns, at_ns)
+        for answer in subscriber.poll(at_ns, at_ns):
+            wire.decode(answer)
 
 
 @many

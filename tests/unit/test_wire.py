@@ -71,23 +71,8 @@ def worst_counters() -> tuple[wire.Counters, ...]:
     return tuple(wire.Counters(name, BIG, BIG, reasons) for name in streams())
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        wire.Hello("n" * 128, 2**64 - 1, worst_counters(), "s" * 64),
-        wire.Welcome(2**64 - 1, 1000, tuple((name, BIG) for name in streams())),
-        wire.Credit(tuple((name, BIG) for name in streams())),
-        wire.Heartbeat(BIG, worst_counters()),
-        wire.HeartbeatReply(BIG, BIG, BIG, tuple((name, BIG) for name in streams())),
-    ],
-    ids=lambda message: type(message).__name__,
-)
-def test_the_largest_message_that_the_bounds_allow_fits_a_header(message: wire.Message) -> None:
-    assert wire.decode(wire.encode(message)) == message
-
-
-def test_the_largest_frame_header_leaves_room_for_label_and_metadata() -> None:
-    bare = FrameHeader(
+def worst_header(label: str = "") -> FrameHeader:
+    return FrameHeader(
         stream="c" * 128 + "/" + "p" * 128,
         session=2**64 - 1,
         sequence=BIG,
@@ -99,8 +84,45 @@ def test_the_largest_frame_header_leaves_room_for_label_and_metadata() -> None:
         stages=Stages(BIG, BIG, BIG, BIG),
         clock_offset_ns=-BIG,
         clock_uncertainty_ns=BIG,
+        label=label,
     )
-    assert len(wire.encode(bare)) <= wire.MAX_HEADER_BYTES - 3072
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        wire.Hello("n" * 128, 2**64 - 1, worst_counters(), "s" * 64),
+        wire.Welcome(2**64 - 1, 1000, tuple(wire.Grant(name, BIG) for name in streams())),
+        wire.Credit(tuple(wire.Grant(name, BIG) for name in streams())),
+        wire.Heartbeat(BIG, worst_counters()),
+        wire.Delivery(BIG, BIG, "n" * 128, BIG, worst_header("l" * 3068)),
+        wire.Ask(BIG, BIG, BIG),
+        wire.Listing(BIG),
+        wire.HeartbeatReply(BIG, BIG, BIG, tuple(wire.Grant(name, BIG) for name in streams())),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_the_largest_message_that_the_bounds_allow_fits_a_header(message: wire.Message) -> None:
+    assert wire.decode(wire.encode(message)) == message
+
+
+def test_the_largest_frame_header_leaves_room_for_label_and_metadata() -> None:
+    assert len(wire.encode(worst_header())) <= wire.MAX_HEADER_BYTES - 3072
+
+
+def test_a_listings_payload_comes_back_as_it_went() -> None:
+    states = (
+        wire.StreamState("pi", "front/main", "online", 20.5, -3, 9, (480, 640, 3)),
+        wire.StreamState("pi", "back/main", "offline", 0.0),
+    )
+    assert wire.decode_states(wire.encode_states(states)) == states
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xc1", b"\x91\x05", b"\x91" * 5000, b"\x90\x00"])
+def test_a_listings_payload_that_is_none_is_rejected(payload: bytes) -> None:
+    with pytest.raises(RemoteProtocolError) as caught:
+        wire.decode_states(payload)
+    assert caught.value.reason == Reason.PAYLOAD
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
