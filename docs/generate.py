@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -22,6 +22,10 @@ value, or a variable that begins like ours and is none, ends the program with ex
 line that names the variable, what was found and what was wanted. This page is made from the
 settings models by `make docs`; a test fails when it is stale.
 """
+COMPUTED = {
+    "state": "`$XDG_STATE_HOME/camfleet`, or `~/.local/state/camfleet`",
+    "io_threads": "as many as cores, at most 4",
+}
 CAMERAS = """\
 ## Cameras of a node
 
@@ -55,7 +59,7 @@ def _table(model: type[BaseModel], prefix: str) -> str:
     for name, field in model.model_fields.items():
         if name != "source":
             lines.append(
-                f"| `{prefix}{name.upper()}` | {_kind(field)} | {_default(field)} "
+                f"| `{prefix}{name.upper()}` | {_kind(field)} | {_default(name, field)} "
                 f"| {field.description} |"
             )
     return "\n".join([*lines, ""])
@@ -74,7 +78,7 @@ def _kind(field: FieldInfo) -> str:
 
 
 def _members(annotation: Any) -> list[Any]:  # noqa: ANN401 - any annotation
-    if isinstance(annotation, UnionType):
+    if isinstance(annotation, UnionType) or get_origin(annotation) is Union:
         return [kind for kind in get_args(annotation) if kind is not type(None)]
     return [annotation]
 
@@ -82,6 +86,8 @@ def _members(annotation: Any) -> list[Any]:  # noqa: ANN401 - any annotation
 def _word(kind: Any) -> str:  # noqa: ANN401 - any annotation
     if get_origin(kind) is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(kind))
+    if get_origin(kind) is Annotated:
+        return _word(get_args(kind)[0])
     if get_origin(kind) is dict:
         return "cameras by name"
     if get_origin(kind) is tuple:
@@ -91,17 +97,20 @@ def _word(kind: Any) -> str:  # noqa: ANN401 - any annotation
         "float": "number",
         "str": "text",
         "Path": "path",
+        "bool": "`true` or `false`",
         "IPvAnyAddress": "IP address",
     }
     name: str = kind.__name__
     return words[name]
 
 
-def _default(field: FieldInfo) -> str:
+def _default(name: str, field: FieldInfo) -> str:
     if field.default_factory is not None:
-        return "the host's name"
+        return COMPUTED[name]
     if field.default is PydanticUndefined:
         return "required"
+    if isinstance(field.default, bool):
+        return f"`{str(field.default).lower()}`"
     return f"`{field.default}`" if field.default or field.default == 0 else "none"
 
 

@@ -20,14 +20,22 @@ import urllib.error
 import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Final
+
+from camfleet.errors import LocalProtocolError
+from camfleet.keyring import Keyring
+from camfleet.keys import Bundle, Role
+from camfleet_hub.commands import RESERVED
 
 ROOT: Final = Path(__file__).parents[2]
 LOGS: Final = Path(os.environ.get("CAMFLEET_RUN_LOGS") or ROOT / "build" / "run")
 NAMES: Final = (("garden", "pond"), ("gate", "street"), ("porch", "lantern"), ("workshop", "lathe"))
 WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+PERSON: Final = "me"
+BUNDLE: Final = LOGS / f"{PERSON}.json"
 READY_S: Final = 30.0
 STOP_S: Final = 3.0
 QUIET_S: Final = 5  # between lines of status where nobody watches a terminal
@@ -48,21 +56,31 @@ def main() -> int:
     options = _parse()
     signal.signal(signal.SIGTERM, _interrupt)
     host = _host(options.bind)
-    environment = os.environ | {"CAMFLEET_HUB_BIND": options.bind}
+    state = os.environ.get("CAMFLEET_HUB_STATE") or str(LOGS / "state")
+    environment = os.environ | {
+        "CAMFLEET_HUB_BIND": options.bind,
+        "CAMFLEET_HUB_STATE": state,
+        "CAMFLEET_HUB_PLAIN": "false",  # our nodes have keys
+    }
     web = f"http://{host}:{environment.get('CAMFLEET_HUB_WEB_PORT', '8080')}"
     with ExitStack() as stack:
         children: list[Child] = []
         stack.callback(_stop, children)
         try:
+            keyring = Keyring(Path(environment["CAMFLEET_HUB_STATE"]), reserved=RESERVED)
+            nodes = _nodes(options, host, keyring)
             children.append(_start("hub", "camfleet_hub", environment, stack))
             _wait_ready(children)
-            for name, settings in _nodes(options, host).items():
+            for name, settings in nodes.items():
                 children.append(_start(name, "camfleet_node", settings, stack))
             _announce(options.bind, host)
             return _watch(web, children)
         except KeyboardInterrupt:
             print("\nstopping", flush=True)
             return 0
+        except LocalProtocolError as error:
+            print(error, file=sys.stderr)
+            return 1
 
 
 def _parse() -> argparse.Namespace:
@@ -89,28 +107,39 @@ def _host(bind: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _nodes(options: argparse.Namespace, host: str) -> dict[str, dict[str, str]]:
-    """Name each node and give it its settings."""
+def _nodes(options: argparse.Namespace, host: str, keyring: Keyring) -> dict[str, dict[str, str]]:
+    """Name each node, and give it its settings and keys; a person gets keys to read frames."""
     base = {name: value for name, value in os.environ.items() if "CAMFLEET_NODE" not in name}
-    base["CAMFLEET_NODE_HUB"] = f"tcp://{host}:{os.environ.get('CAMFLEET_HUB_NODES_PORT', '5556')}"
+    port = os.environ.get("CAMFLEET_HUB_NODES_PORT", "5556")
+    readers_port = os.environ.get("CAMFLEET_HUB_SUBSCRIBERS_PORT", "5557")
     nodes = {}
     for number in range(options.cameras):
         few = number < len(NAMES)
         name, camera = NAMES[number] if few else (f"node-{number + 1}", f"camera-{number + 1}")
-        nodes[name] = _node(base, name, {camera: {"source": "synthetic"}})
+        nodes[name] = _node(base, {camera: {"source": "synthetic"}})
     if options.source:
         path = _path(options.source)
-        nodes["footage"] = _node(
-            base, "footage", {path.stem: {"source": "file", "path": str(path)}}
-        )
+        nodes["footage"] = _node(base, {path.stem: {"source": "file", "path": str(path)}})
+    for name, settings in nodes.items():
+        path = LOGS / "keys" / f"{name}.json"
+        settings["CAMFLEET_NODE_BUNDLE"] = str(path)
+        _enrol(keyring, name, Role.NODE, f"tcp://{host}:{port}", path)
+    _enrol(keyring, PERSON, Role.SUBSCRIBER, f"tcp://{host}:{readers_port}", BUNDLE)
     return nodes
 
 
-def _node(base: dict[str, str], name: str, cameras: dict[str, dict[str, str]]) -> dict[str, str]:
-    return base | {
-        "CAMFLEET_NODE_NAME": name,
-        "CAMFLEET_NODE_CAMERAS": json.dumps(cameras),
-    }
+def _enrol(keyring: Keyring, name: str, role: Role, address: str, path: Path) -> None:
+    """Give new keys, for the ports may be others than at the last run."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keyring.enrol(name, role, address, replace=True, deliver=partial(_write, path))
+
+
+def _write(path: Path, bundle: Bundle) -> None:
+    bundle.write(path, replace=True)
+
+
+def _node(base: dict[str, str], cameras: dict[str, dict[str, str]]) -> dict[str, str]:
+    return base | {"CAMFLEET_NODE_CAMERAS": json.dumps(cameras)}
 
 
 def _start(name: str, module: str, environment: dict[str, str], stack: ExitStack) -> Child:
@@ -153,13 +182,19 @@ def _announce(bind: str, host: str) -> None:
     web, imagezmq, nodes = (
         os.environ.get(f"CAMFLEET_HUB_{name}_PORT", port) for name, port in ports.items()
     )
+    imagezmq_bind = os.environ.get("CAMFLEET_HUB_IMAGEZMQ_BIND", "127.0.0.1")
     print(f"wall            http://{host}:{web}/", flush=True)
-    print(f"imagezmq port   tcp://{host}:{imagezmq}")
+    print(f"imagezmq port   tcp://{_host(imagezmq_bind)}:{imagezmq}")
     print(f"nodes' port     tcp://{host}:{nodes}")
     if is_open:
-        print("whoever reaches these ports may watch and send: there is no login yet")
-    print(f"logs            {LOGS.relative_to(ROOT) if LOGS.is_relative_to(ROOT) else LOGS}/")
+        print("whoever reaches the wall may watch: there is no login yet")
+    print(f"your keys       {_shown(BUNDLE)}  (camfleet view --bundle FILE)")
+    print(f"logs            {_shown(LOGS)}/")
     print("Ctrl-C stops everything", flush=True)
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def _watch(base: str, children: list[Child]) -> int:
@@ -183,13 +218,19 @@ def _watch(base: str, children: list[Child]) -> int:
 def _status(nodes: list[dict[str, Any]]) -> str:
     cameras = [camera for node in nodes for camera in node["cameras"]]
     online = sum(camera["state"] == "online" for camera in cameras)
-    fps = sum(camera["fps"] for camera in cameras)
+    fps = sum(camera["captured_fps"] for camera in cameras)
+    wanted = sum(camera["fps"] for camera in cameras)
     latencies = [camera["latency_ms"] for camera in cameras if camera["latency_ms"] is not None]
     worst = f"{max(latencies):.1f} ms" if latencies else "unknown"
-    dropped = sum(sum(camera["dropped"].values()) for camera in cameras)
+    dropped = sum(
+        count
+        for camera in cameras
+        for reason, count in camera["dropped"].items()
+        if reason != "unwanted"  # nobody looks, so it was not sent
+    )
     lost = sum(camera["lost"] for camera in cameras)
     return (
-        f"{online} of {len(cameras)} cameras online, {fps:.1f} frames/s, "
+        f"{online} of {len(cameras)} cameras online, {fps:.1f} captured/s, {wanted:.1f} sent/s, "
         f"capture to hub at most {worst}, {dropped} dropped, {lost} lost"
     )
 

@@ -17,6 +17,9 @@ from typing import IO, TYPE_CHECKING, Final
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from camfleet.keyring import Keyring
+from camfleet.keys import Role
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -90,8 +93,11 @@ class Wall:
     def __init__(self, logs: Path, stack: ExitStack) -> None:
         self._log = stack.enter_context((logs / "services.log").open("wb"))
         self._stack = stack
-        self._web, self._nodes, self._imagezmq, self._metrics = _free_ports(4)
+        ports = _free_ports(5)
+        self._web, self._nodes, self._subscribers, self._imagezmq, self._metrics = ports
         self._services: list[Service] = []
+        self._folder = logs
+        self._keyring = Keyring(logs / "state")
         self.hub = self.start_hub()
 
     @property
@@ -116,8 +122,10 @@ class Wall:
             "CAMFLEET_HUB_BIND": "127.0.0.1",
             "CAMFLEET_HUB_WEB_PORT": str(self._web),
             "CAMFLEET_HUB_NODES_PORT": str(self._nodes),
+            "CAMFLEET_HUB_SUBSCRIBERS_PORT": str(self._subscribers),
             "CAMFLEET_HUB_IMAGEZMQ_PORT": str(self._imagezmq),
             "CAMFLEET_HUB_METRICS_PORT": str(self._metrics),
+            "CAMFLEET_HUB_STATE": str(self._keyring.folder),
         }
         self.hub = self._start("camfleet_hub", settings)
         _wait_healthy(f"{self.url}healthz", self.hub)
@@ -126,11 +134,17 @@ class Wall:
     def start_node(self, name: str, camera: str = "front") -> Service:
         """Start a node with one synthetic camera."""
         settings = {
-            "CAMFLEET_NODE_NAME": name,
-            "CAMFLEET_NODE_HUB": self.nodes_address,
+            "CAMFLEET_NODE_BUNDLE": str(self._enrol(name)),
             f"CAMFLEET_NODE_CAMERAS__{camera}__SOURCE": "synthetic",
         }
         return self._start("camfleet_node", settings)
+
+    def _enrol(self, name: str) -> Path:
+        """Give a node its keys; once, and the same ones later."""
+        path = self._folder / f"{name}.json"
+        if not path.exists():
+            self._keyring.enrol(name, Role.NODE, self.nodes_address).write(path)
+        return path
 
     def stop(self) -> None:
         """End all that still runs, nodes first; each must end cleanly."""

@@ -48,7 +48,7 @@ addEventListener("painted", (event) => {
 @contextmanager
 def run(folder: Path, *options: str) -> Iterator[str]:
     """Run it as `make run` does; yield the wall's address, and stop it by Ctrl-C."""
-    names = ("WEB", "NODES", "IMAGEZMQ", "METRICS")
+    names = ("WEB", "NODES", "SUBSCRIBERS", "IMAGEZMQ", "METRICS")
     with ExitStack() as stack:
         held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
         ports = [str(one.getsockname()[1]) for one in held]

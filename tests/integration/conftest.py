@@ -11,13 +11,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from email.message import Message
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 import pytest
+
+from camfleet.keyring import Keyring
+from camfleet.keys import Role
 
 T = TypeVar("T")
 DEADLINE_S: Final = 20.0  # a busy machine imports OpenCV in some seconds
@@ -75,37 +78,63 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._stack = ExitStack()
-        names = ("WEB", "NODES", "IMAGEZMQ", "METRICS")
+        names = ("WEB", "NODES", "SUBSCRIBERS", "IMAGEZMQ", "METRICS")
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
+        self.state = folder / "state"
+        self.host = "127.0.0.1"  # that the hub listens on
         self.hub: Service
 
     @property
     def settings(self) -> dict[str, str]:
-        return {f"CAMFLEET_HUB_{name}_PORT": str(port) for name, port in self.ports.items()}
+        ports = {f"CAMFLEET_HUB_{name}_PORT": str(port) for name, port in self.ports.items()}
+        return ports | {"CAMFLEET_HUB_STATE": str(self.state)}
 
-    def run(self, command: list[str], settings: dict[str, str], name: str) -> Service:
-        """Start a program that is ended with this house."""
-        service = Service([sys.executable, *command], settings, self.folder / f"{name}.log")
+    @property
+    def nodes_address(self) -> str:
+        return f"tcp://127.0.0.1:{self.ports['NODES']}"
+
+    def enrol(self, name: str) -> Path:
+        """Give a node its keys, as `camfleet-hub enrol` does; once, and the same ones later."""
+        path = self.folder / f"{name}.json"
+        if not path.exists():
+            keyring = Keyring(self.state)
+            keyring.enrol(name, Role.NODE, self.nodes_address).write(path)
+        return path
+
+    def run(
+        self, command: list[str], settings: dict[str, str], name: str, under: Sequence[str] = ()
+    ) -> Service:
+        """Start a program, perhaps under another one, that is ended with this house."""
+        command = [*under, sys.executable, *command]
+        service = Service(command, settings, self.folder / f"{name}.log")
         self._stack.callback(service.kill)
         return service
 
-    def start_hub(self, settings: dict[str, str] | None = None) -> Service:
+    def start_hub(
+        self, settings: dict[str, str] | None = None, program: Sequence[str] = ("-m",)
+    ) -> Service:
         """Start a hub and wait until it serves; a second one takes the first one's ports."""
-        self.hub = self.run(["-m", "camfleet_hub"], self.settings | (settings or {}), "hub")
+        command = [*program, "camfleet_hub"]
+        self.hub = self.run(command, self.settings | (settings or {}), "hub")
         until(self.is_serving, self.hub.said)
         return self.hub
 
     def start_node(
-        self, name: str, *cameras: str, settings: dict[str, str] | None = None
+        self,
+        name: str,
+        *cameras: str,
+        settings: dict[str, str] | None = None,
+        program: Sequence[str] = ("-m",),
+        under: Sequence[str] = (),
     ) -> Service:
         """Start a node with small synthetic cameras."""
         camera = {"source": "synthetic", "width": 160, "height": 120, "fps": 20}
         variables = {
-            "CAMFLEET_NODE_NAME": name,
-            "CAMFLEET_NODE_HUB": f"tcp://127.0.0.1:{self.ports['NODES']}",
+            "CAMFLEET_NODE_BUNDLE": str(self.enrol(name)),
             "CAMFLEET_NODE_CAMERAS": json.dumps(dict.fromkeys(cameras, camera)),
         }
-        return self.run(["-m", "camfleet_node"], variables | (settings or {}), name)
+        command = [*program, "camfleet_node"]
+        return self.run(command, variables | (settings or {}), name, under)
 
     def is_serving(self) -> bool:
         assert self.hub.process.poll() is None, self.hub.said()
@@ -116,7 +145,7 @@ class House:
 
     def get(self, path: str, port: str = "WEB") -> Answer:
         """Ask the hub for a path, which is sent as it stands here."""
-        url = f"http://127.0.0.1:{self.ports[port]}{path}"
+        url = f"http://{self.host}:{self.ports[port]}{path}"
         try:
             with urllib.request.urlopen(url, timeout=STOP_S) as response:
                 return Answer(response.status, _lower(response.headers), response.read())
@@ -204,6 +233,19 @@ def open_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(scope="module")
+def build_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], House]]:
+    """Builds houses that stand until the end of a file."""
+    with ExitStack() as stack:
+
+        def build(name: str) -> House:
+            made = House(tmp_path_factory.mktemp(name))
+            stack.callback(made.close)
+            return made
+
+        yield build
 
 
 @pytest.fixture

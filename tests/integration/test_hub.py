@@ -22,6 +22,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from camfleet import timecode
+from camfleet.keys import Bundle
+from camfleet.sockets import connect_dealer
 from camfleet.wire import Bye, encode
 
 if TYPE_CHECKING:
@@ -209,7 +211,10 @@ def test_metrics_are_the_same_on_both_ports(open_house: House) -> None:
         assert answer.headers["content-type"].startswith("text/plain")
         text = answer.body.decode()
         assert 'camfleet_frames_received_total{camera="front",node="pi"}' in text
-        assert 'camfleet_capture_to_hub_seconds_bucket{camera="back",le="0.005",node="pi"}' in text
+        latency = (
+            'camfleet_latency_seconds_bucket{camera="back",le="0.005",node="pi",stage="received"}'
+        )
+        assert latency in text
 
 
 def test_the_port_for_metrics_serves_nothing_else(open_house: House) -> None:
@@ -461,11 +466,12 @@ def test_nonsense_at_the_nodes_port_is_counted_and_nodes_go_on(
     nested = encode(Bye("x"))[:4] + b"\x92\xa1x" + b"\x91" * 4000
     messages = [[b""], [b"x"], [b"x", b""], [nested, b""], [b"x" * 5000, b""], [b"a"] * 50]
     line = 'camfleet_messages_rejected_total{camera="",node="",reason="header"}'
-    with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
-        stranger.setsockopt(zmq.LINGER, 1000)
-        stranger.connect(f"tcp://127.0.0.1:{open_house.ports['NODES']}")
+    bundle = Bundle.read(open_house.enrol("nonsense"))
+    context, dealer = connect_dealer(bundle.address, 10, bundle)
+    with context, dealer:
+        dealer.setsockopt(zmq.SNDTIMEO, int(TIMEOUT_S * 1000))
         for message in messages:
-            stranger.send_multipart(message)
+            dealer.send_multipart(message)
         until(lambda: open_house.metric(line))
     open_house.await_frames("pi/front", "pi/back")
     assert open_house.get("/healthz").status == 200
@@ -645,7 +651,7 @@ def test_a_hub_can_live_on_another_address(house: House, until: Until) -> None:
     assert f"http://[::1]:{house.ports['WEB']}/" in hub.said()
 
 
-PORTS = ["WEB", "NODES", "IMAGEZMQ", "METRICS"]
+PORTS = ["WEB", "NODES", "SUBSCRIBERS", "IMAGEZMQ", "METRICS"]
 
 
 @pytest.mark.parametrize("name", PORTS)
@@ -673,6 +679,18 @@ NODE_ENDS = {
     "no name": (
         {"CAMFLEET_NODE_NAME": "a/b"},
         "setting CAMFLEET_NODE_NAME: found 'a/b', want: ",
+    ),
+    "another name than its bundle's": (
+        {"CAMFLEET_NODE_NAME": "pj"},
+        "setting CAMFLEET_NODE_NAME: found 'pj', want the bundle's 'pi', or nothing",
+    ),
+    "no bundle": (
+        {"CAMFLEET_NODE_BUNDLE": "/nowhere.json"},
+        "setting CAMFLEET_NODE_BUNDLE: there is no /nowhere.json; want a bundle, made on the hub's",
+    ),
+    "a bundle that is none": (
+        {"CAMFLEET_NODE_BUNDLE": "/dev/null"},
+        "setting CAMFLEET_NODE_BUNDLE: /dev/null: found mode 0666, want 0600",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The README's Python programs, as they stand there but for their ports, against a real hub."""
+"""The README's Python programs, as they stand there but for ports and paths, against a real hub."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+
+from camfleet.keyring import Keyring
+from camfleet.keys import Role
 
 if TYPE_CHECKING:
     from tests.integration.conftest import House, Service, Until
@@ -52,8 +55,11 @@ class Shelf:
         (self._modules / "cv2.py").write_text(CV2)
 
     def run(self, text: str, name: str) -> Service:
-        for found, wanted in (("5555", "IMAGEZMQ"), ("5556", "NODES")):
+        for found, wanted in (("5555", "IMAGEZMQ"), ("5556", "NODES"), ("5557", "SUBSCRIBERS")):
             text = text.replace(f":{found}", f":{self._house.ports[wanted]}")
+        text = text.replace("workbench.json", str(self._house.enrol("workbench")))
+        text = text.replace("desk.json", str(self._house.folder / "desk.json"))
+        text = text.replace(".local/state/camfleet", str(self._house.state))
         path = os.pathsep.join(filter(None, [str(self._modules), os.environ.get("PYTHONPATH")]))
         return self._house.run(["-u", "-c", text], {"PYTHONPATH": path}, name)
 
@@ -64,7 +70,8 @@ def shelf(house: House) -> Shelf:
 
 
 def test_every_program_of_the_readme_is_run_here() -> None:
-    lines = ["import imagezmq", "from camfleet import Sender", "from camfleet import Receiver"]
+    lines = ["import imagezmq", "from camfleet import Sender"]
+    lines += ["from camfleet import Keyring, Receiver", "from camfleet import Subscriber"]
     assert sorted(PROGRAMS) == sorted(map(program, lines))
 
 
@@ -101,7 +108,7 @@ def assert_online(house: House, sending: Service, camera: str, until: Until) -> 
 def test_the_receiver_program_prints_what_the_sender_program_sends(
     shelf: Shelf, until: Until
 ) -> None:
-    receiving = shelf.run(program("from camfleet import Receiver"), "receiver")
+    receiving = shelf.run(program("from camfleet import Keyring, Receiver"), "receiver")
     sending = shelf.run(program("from camfleet import Sender"), "sender")
 
     def have_come() -> bool:
@@ -110,3 +117,20 @@ def test_the_receiver_program_prints_what_the_sender_program_sends(
         return receiving.said().count("workbench lamp (48, 64, 3)\n") >= 2
 
     until(have_come, lambda: f"{sending.said()}\n{receiving.said()}")
+
+
+def test_the_subscriber_program_prints_what_a_node_captures(
+    house: House, shelf: Shelf, until: Until
+) -> None:
+    house.start_hub()
+    house.start_node("garden", "pond")
+    address = f"tcp://127.0.0.1:{house.ports['SUBSCRIBERS']}"
+    bundle = Keyring(house.state).enrol("desk", Role.SUBSCRIBER, address)
+    bundle.write(house.folder / "desk.json")
+    reading = shelf.run(program("from camfleet import Subscriber"), "subscriber")
+
+    def have_come() -> bool:
+        assert reading.process.poll() is None, reading.said()
+        return reading.said().count("garden pond  (120, 160, 3)\n") >= 2
+
+    until(have_come, lambda: f"{reading.said()}\n{house.hub.said()}")

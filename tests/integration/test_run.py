@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
+from camfleet.keys import Bundle, Role
+
 if TYPE_CHECKING:
     from tests.integration.conftest import House, Service, Until
 
@@ -93,7 +95,16 @@ def test_a_run_tells_its_address_and_shows_cameras_and_footage(
 def test_a_runs_logs_go_where_it_is_told(house: House, until: Until) -> None:
     service = runner(house, until)
     assert f"logs            {logs(house)}/\n" in service.said()
-    assert {path.name for path in logs(house).iterdir()} == {"hub.log", "garden.log"}
+    assert {path.name for path in logs(house).glob("*.log")} == {"hub.log", "garden.log"}
+
+
+def test_a_run_has_keys_and_tells_where_a_persons_own_are(house: House, until: Until) -> None:
+    service = runner(house, until)
+    assert f"your keys       {logs(house)}/me.json" in service.said()
+    bundle = Bundle.read(logs(house) / "me.json")
+    assert (bundle.name, bundle.role) == ("me", Role.SUBSCRIBER)
+    assert "plain" not in (logs(house) / "garden.log").read_text()
+    until(house.cameras)
 
 
 def test_settings_of_nodes_around_it_do_not_disturb_a_run(house: House, until: Until) -> None:

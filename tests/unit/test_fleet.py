@@ -54,7 +54,7 @@ def test_the_newest_frame_is_kept(feed: Feed) -> None:
 
 def test_whoever_looks_is_told_of_each_frame_when_it_can_be_seen(feed: Feed) -> None:
     seen: list[tuple[str, object]] = []
-    feed.fleet.on_frame = lambda stream: seen.append((stream.id, stream.newest))
+    feed.fleet.listeners = (lambda stream: seen.append((stream.id, stream.newest)),)
     frame = feed.send()
     assert seen == [("pi/front", frame)]
 
@@ -338,7 +338,7 @@ def test_a_node_that_left_is_forgotten_with_its_last_camera(feed: Feed) -> None:
 def test_whoever_looks_at_a_camera_is_told_when_it_is_forgotten(feed: Feed) -> None:
     few(feed, 1).send("front/main")
     found: list[object] = []
-    feed.fleet.on_frame = lambda stream: found.append(feed.fleet.find(stream.id))
+    feed.fleet.listeners = (lambda stream: found.append(feed.fleet.find(stream.id)),)
     feed.clock.advance(20)
     feed.send("front/main", node="new")
     feed.fleet.sample()

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from camfleet.port import Port
 from camfleet_hub.__main__ import EXIT_BROKEN, _serve
+from camfleet_hub.ports import Ports
 from camfleet_hub.web.bell import Bell
-from camfleet_hub.web.bulletin import Bulletin
 
 if TYPE_CHECKING:
     import zmq
-    from tests.unit.conftest import Feed
+
+    from camfleet.receiver import Receiver
+    from camfleet_hub.subscriber_port import SubscriberPort
 
 
 class Silent(Port):
@@ -23,11 +25,11 @@ class Silent(Port):
         """Ignore it."""
 
 
-def test_a_hub_whose_port_broke_ends_so_that_it_is_started_anew(feed: Feed) -> None:
+def test_a_hub_whose_port_broke_ends_so_that_it_is_started_anew() -> None:
     async def serve(port: Port) -> int:
         bell = Bell(asyncio.get_running_loop())
-        bulletin = Bulletin("home", {}, feed.fleet, bell)
-        return await asyncio.wait_for(_serve([], [port], feed.fleet, bulletin, bell), 10)
+        ports = Ports(cast("Receiver", port), cast("SubscriberPort", port))
+        return await asyncio.wait_for(_serve([], ports, [], bell), 10)
 
     port = Silent()
     port.close()  # to who looks from outside, the thread is gone as after a bug

@@ -6,7 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from camfleet.errors import Reason, RemoteProtocolError
-from camfleet.hub_link import NodeJoined, NodeLeft
+from camfleet.events import NodeJoined, NodeLeft
+from camfleet.forward_link import SubscriberJoined, SubscriberLeft
 from camfleet.testing import FakeClock
 from camfleet.wire import Counters
 from camfleet_hub.journal import Journal
@@ -36,6 +37,16 @@ class Told:
 @pytest.fixture
 def told() -> Told:
     return Told()
+
+
+def test_a_subscriber_that_comes_and_leaves_is_told(told: Told) -> None:
+    with capture_logs() as lines:
+        told.journal.subscriber(SubscriberJoined(b"x", "desk", 1, ("*",), "mine 1"))
+        told.journal.subscriber(SubscriberLeft(b"x", "desk", "said goodbye"))
+    assert [(line["event"], line["subscriber"]) for line in lines] == [
+        ("subscriber joined", "desk"),
+        ("subscriber left", "desk"),
+    ]
 
 
 def test_a_node_that_joins_is_told_with_its_streams(told: Told) -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from tests.unit.conftest import Feed
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-LATENCY = "camfleet_capture_to_hub_seconds"
+LATENCY = "camfleet_latency_seconds"
+MS = 1_000_000
 
 
 def exposition(feed: Feed) -> str:
@@ -48,6 +49,12 @@ def test_an_empty_fleet_tells_its_metrics_without_samples(feed: Feed) -> None:
     assert "# TYPE camfleet_frames_received_total counter" in exposition(feed)
 
 
+def test_forwarded_frames_are_counted_per_node_and_camera(feed: Feed) -> None:
+    feed.send("front/main")
+    feed.stream().forwarded += 3
+    assert value(feed, "camfleet_frames_forwarded_total", node="pi", camera="front") == 3
+
+
 def test_received_frames_and_bytes_are_counted_per_node_and_camera(feed: Feed) -> None:
     size = len(feed.send("front/main").payload)
     feed.send("front/main")
@@ -71,7 +78,7 @@ def test_captured_lost_and_dropped_are_three_counters(feed: Feed) -> None:
 
 def test_frames_that_a_viewer_did_not_get_are_dropped_at_the_wall(feed: Feed) -> None:
     feed.send()
-    feed.stream().skipped = 4
+    feed.stream().drop("wall", "newer", 4)
     name = "camfleet_frames_dropped_total"
     assert value(feed, name, node="pi", camera="front", place="wall", reason="newer") == 4
 
@@ -101,7 +108,7 @@ def test_viewers_that_were_sent_away_are_counted_by_reason(feed: Feed) -> None:
 def test_latency_is_a_histogram_in_seconds(feed: Feed) -> None:
     for latency_ms in (4, 12, 12, 90, 60_000):
         feed.send(latency_ms=latency_ms)
-    front = {"node": "pi", "camera": "front"}
+    front = {"node": "pi", "camera": "front", "stage": "received"}
     buckets = {
         le: value(feed, f"{LATENCY}_bucket", **front, le=le)
         for le in ("0.005", "0.0175", "0.07", "0.1", "5.0", "+Inf")
@@ -117,7 +124,7 @@ def test_buckets_rise_to_the_count(feed: Feed) -> None:
     buckets = [
         (float(dict(labels)["le"]), count)
         for (name, labels), count in scrape(feed).items()
-        if name == f"{LATENCY}_bucket"
+        if name == f"{LATENCY}_bucket" and ("stage", "received") in labels
     ]
     assert [bound for bound, _ in buckets] == [*LATENCY_BUCKETS_S, math.inf]
     assert [count for _, count in buckets] == sorted(count for _, count in buckets)
@@ -126,6 +133,21 @@ def test_buckets_rise_to_the_count(feed: Feed) -> None:
 def test_a_camera_whose_latency_is_unknown_has_no_histogram(feed: Feed) -> None:
     feed.send()
     assert LATENCY not in {name.removesuffix("_count") for name, _ in scrape(feed)}
+
+
+def test_the_uncertainty_stands_beside_the_latency(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.heartbeat("pi", Counters("front/main", 0, 0, {}), round_trip_ns=2 * MS)
+    feed.send(latency_ms=3)
+    assert value(feed, "camfleet_clock_uncertainty_seconds", node="pi") == 0.001
+    assert value(feed, "camfleet_clock_offset_seconds", node="pi") == 0
+    assert value(feed, "camfleet_round_trip_seconds", node="pi") == 0.002
+
+
+def test_an_unknown_clock_is_not_pretended_to_be_known(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.send()
+    assert not any("clock" in name or "round_trip" in name for name, _ in scrape(feed))
 
 
 def test_online_is_one_while_a_camera_sends_and_else_zero(feed: Feed) -> None:
@@ -155,4 +177,5 @@ def test_every_name_begins_alike_and_says_its_unit_or_total(feed: Feed) -> None:
     plain = {name for name, _ in scrape(feed)}
     assert all(name.startswith("camfleet_") for name in plain)
     told = {name for name in plain if not name.endswith(("_total", "_bucket", "_count", "_sum"))}
-    assert told == {"camfleet_camera_online"}
+    clock = {"camfleet_clock_offset_seconds", "camfleet_clock_uncertainty_seconds"}
+    assert told == {"camfleet_camera_online", *clock}

@@ -28,6 +28,7 @@ def test_a_camera_without_a_picture_says_that_it_knows_nothing(feed: Feed) -> No
         "camera": "front",
         "state": "stale",
         "fps": 0.0,
+        "captured_fps": 0.0,
         "latency_ms": None,
         "uncertainty_ms": None,
         "age_ms": None,
@@ -90,7 +91,7 @@ def test_what_was_rejected_and_skipped_is_told_where_it_belongs(feed: Feed) -> N
     feed.reject("pi", Reason.KIND)
     feed.reject("pi", Reason.KIND)
     feed.reject("", Reason.MAGIC)
-    feed.stream().skipped = 3
+    feed.stream().drop("wall", "newer", 3)
     [node] = models.nodes(feed.fleet)
     [counts] = node.cameras
     assert (node.rejected, counts.rejected, counts.skipped) == ({"kind": 2}, {"not_jpeg": 1}, 3)

@@ -67,6 +67,19 @@ def test_a_hub_needs_no_settings() -> None:
     assert load_settings(HubSettings).web_port == 8080
 
 
+def test_addresses_and_patterns_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{HUB}IMAGEZMQ_PUBLISHERS", "tcp://rpi1:5555, tcp://[::1]:5555,")
+    monkeypatch.setenv(f"{HUB}REPUBLISH", "garden/*,*/pond")
+    settings = load_settings(HubSettings)
+    assert settings.imagezmq_publishers == ("tcp://rpi1:5555", "tcp://[::1]:5555")
+    assert settings.republish == ("garden/*", "*/pond")
+
+
+def test_nothing_is_republished_by_default() -> None:
+    settings = load_settings(HubSettings)
+    assert (settings.republish, settings.imagezmq_bind.is_loopback) == ((), True)
+
+
 def test_a_camera_is_a_group_of_variables(
     loaded: Callable[[dict[str, str]], NodeSettings],
 ) -> None:
@@ -107,6 +120,26 @@ WRONG: dict[str, tuple[type[BaseSettings], dict[str, str], list[str]]] = {
         HubSettings,
         {f"{HUB}WEB_PORT": "0"},
         [f"{HUB}WEB_PORT:", "'0'", "want: greater than or equal to 1"],
+    ),
+    "a publisher without a scheme": (
+        HubSettings,
+        {f"{HUB}IMAGEZMQ_PUBLISHERS": "tcp://rpi1:5555, rpi2:5555"},
+        [f"{HUB}IMAGEZMQ_PUBLISHERS:", "'rpi2:5555'", "want tcp://HOST:PORT"],
+    ),
+    "a pattern for nodes": (
+        HubSettings,
+        {f"{HUB}REPUBLISH": "garden"},
+        [f"{HUB}REPUBLISH:", "'garden'", "want NODE/CAMERA"],
+    ),
+    "an unknown format": (
+        HubSettings,
+        {f"{HUB}REPUBLISH_FORMAT": "png"},
+        [f"{HUB}REPUBLISH_FORMAT:", "'png'", "want: 'jpeg' or 'raw'"],
+    ),
+    "no frame per second": (
+        HubSettings,
+        {f"{HUB}REPUBLISH_FPS": "0"},
+        [f"{HUB}REPUBLISH_FPS:", "'0'", "greater than 0"],
     ),
     "no number": (
         HubSettings,

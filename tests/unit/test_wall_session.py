@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from camfleet.frame import Frame, FrameHeader
+from camfleet_hub.demand import Demand
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.pictures import Pictures
@@ -84,9 +85,16 @@ async def test_a_raw_picture_holds_up_no_other_tile_and_is_shown_when_it_is_read
     feed: Feed,
 ) -> None:
     bell = Bell(asyncio.get_running_loop())
-    feed.fleet.on_frame = bell.ring
+    feed.fleet.listeners = (bell.ring,)
     pictures, browser = SlowPictures(), Browser()
-    wall = Wall(feed.fleet, bell, pictures, Bulletin("home", PORTS, feed.fleet, bell), Counter())
+    wall = Wall(
+        feed.fleet,
+        bell=bell,
+        demand=Demand(),
+        pictures=pictures,
+        bulletin=Bulletin("home", PORTS, feed.fleet, bell),
+        rejected=Counter(),
+    )
     feed.fleet.accept(raw(1))
     feed.send("front/main")
     async with asyncio.TaskGroup() as tasks:

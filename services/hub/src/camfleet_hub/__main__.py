@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import signal
 import socket
-import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from importlib.metadata import version
 from typing import Final
 
@@ -17,14 +16,18 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from camfleet.errors import LocalProtocolError
+from camfleet.keyring import Keyring
 from camfleet.logs import configure_logs
-from camfleet.port import Port
-from camfleet.receiver import Receiver
-from camfleet.settings import load_settings, read_command_line, refuse
-from camfleet_hub.fleet import IMAGEZMQ_NODE, Fleet
-from camfleet_hub.imagezmq_port import ImagezmqPort
+from camfleet.settings import load_settings, refuse
+from camfleet_hub.authority import authority
+from camfleet_hub.commands import obey
+from camfleet_hub.demand import Demand
+from camfleet_hub.fleet import Fleet
 from camfleet_hub.journal import Journal
 from camfleet_hub.metrics import FleetCollector
+from camfleet_hub.open_files import raise_open_files
+from camfleet_hub.port_metrics import PortCollector
+from camfleet_hub.ports import Ports, open_keyring, open_ports
 from camfleet_hub.settings import HubSettings
 from camfleet_hub.web.app import Hub, create_app, create_metrics_app
 from camfleet_hub.web.bell import Bell
@@ -35,23 +38,36 @@ from camfleet_hub.web.server import Server
 
 EXIT_BROKEN: Final = 1
 _WATCH_S: Final = 0.5
-_STUCK_NS: Final = 3_000_000_000
 _SAMPLE_S: Final = 1.0
+_REFRESH_S: Final = 0.5  # a revoked node is cut off within a second
 _SOFTWARE: Final = f"camfleet-hub {version('camfleet-hub')}"
 _log = structlog.get_logger()
 
 
 def main() -> None:
-    """Run the hub."""
-    read_command_line("Receives the frames of many cameras and shows them.", _SOFTWARE)
+    """Run the hub, or the command that was given."""
+    obey(_SOFTWARE)
     settings = load_settings(HubSettings)
     configure_logs(settings.log_level)
     _log.info("settings", **settings.model_dump(mode="json"))
-    if not settings.bind.is_loopback:
-        _log.warning("open to the network: no login and no encryption yet", bind=str(settings.bind))
+    _warn(settings)
+    raise_open_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(_run(settings))
     raise SystemExit(code)
+
+
+def _warn(settings: HubSettings) -> None:
+    """Say at every start what is open to whom."""
+    if not settings.bind.is_loopback:
+        _log.warning("open to the network: browsers need no login yet", bind=str(settings.bind))
+    if not settings.imagezmq_bind.is_loopback:
+        _log.warning(
+            "open to the network: imagezmq has no keys and no encryption",
+            bind=str(settings.imagezmq_bind),
+        )
+    if settings.plain:
+        _log.warning("plain: nodes need no keys and nothing is encrypted; for a trusted network")
 
 
 async def _run(settings: HubSettings) -> int:
@@ -62,7 +78,8 @@ async def _run(settings: HubSettings) -> int:
     viewers_rejected: Counter[str] = Counter()
     registry.register(FleetCollector(fleet, viewers_rejected))
     bell = Bell(loop)
-    fleet.on_frame, fleet.on_camera = bell.ring, bell.announce
+    fleet.listeners, fleet.on_camera = (bell.ring,), bell.announce
+    demand = Demand()
     journal = Journal()
     fleet.on_node, fleet.on_reject = journal.node, journal.rejected
     pictures = Pictures(settings.quality)
@@ -70,49 +87,26 @@ async def _run(settings: HubSettings) -> int:
     bulletin = Bulletin(settings.name, addresses, fleet, bell)
     with contextlib.ExitStack() as stack:
         stack.callback(pictures.close)
-        nodes_port, imagezmq_port = _open_ports(settings, fleet, stack)
+        keyring = open_keyring(settings)
+        ports = open_ports(
+            settings, keyring, fleet, demand, on_subscriber=journal.subscriber, stack=stack
+        )
+        registry.register(PortCollector(ports))
         web, metrics = _open_web(settings, stack)
-
-        def problems() -> list[str]:
-            alive_ns = {"nodes": nodes_port.alive_ns, "imagezmq": imagezmq_port.alive_ns}
-            oldest_ns = time.monotonic_ns() - _STUCK_NS
-            stuck = [name for name, at_ns in alive_ns.items() if at_ns < oldest_ns]
-            return [f"the {name} port's thread is stuck or dead" for name in stuck]
-
-        hub = Hub(bulletin, fleet, bell, pictures, registry, viewers_rejected, problems)
+        hub = Hub(
+            bulletin, fleet, bell, demand, pictures, registry, viewers_rejected, ports.problems
+        )
         servers = [
             Server(HostCheck(create_app(hub), settings.hosts), web),
             Server(create_metrics_app(registry), metrics),
         ]
-        _log.info("ready", wall=f"http://{_authority(*web.getsockname()[:2])}/")
-        ports = [nodes_port, imagezmq_port]
-        code = await _serve(servers, ports, fleet, bulletin, bell)
+        _log.info("ready", wall=f"http://{authority(*web.getsockname()[:2])}/")
+        chores = [_sample(fleet), bulletin.run()]
+        if keyring is not None:
+            chores.append(_watch_keys(keyring, ports))
+        code = await _serve(servers, ports, chores, bell)
     _log.info("stopped", code=code)
     return code
-
-
-def _open_ports(
-    settings: HubSettings, fleet: Fleet, stack: contextlib.ExitStack
-) -> tuple[Receiver, ImagezmqPort]:
-    """Open both ports for cameras, or end the program naming the setting that is wrong."""
-    try:
-        setting = "NODES_PORT"
-        nodes_port = Receiver(
-            f"tcp://{_authority(settings.bind, settings.nodes_port)}",
-            on_event=fleet.take,
-            on_reject=fleet.reject,
-            window=settings.window,
-            reserved=frozenset({IMAGEZMQ_NODE}),
-        )
-        stack.enter_context(nodes_port)
-        setting = "IMAGEZMQ_PORT"
-        imagezmq_port = ImagezmqPort(
-            f"tcp://{_authority(settings.bind, settings.imagezmq_port)}", fleet.accept, fleet.reject
-        )
-        stack.enter_context(imagezmq_port)
-    except LocalProtocolError as error:
-        refuse([f"CAMFLEET_HUB_{setting}: {error}"])
-    return nodes_port, imagezmq_port
 
 
 def _open_web(
@@ -132,7 +126,10 @@ def _open_web(
 
 
 async def _serve(
-    servers: list[Server], ports: Sequence[Port], fleet: Fleet, bulletin: Bulletin, bell: Bell
+    servers: list[Server],
+    ports: Ports,
+    chores: Sequence[Coroutine[None, None, None]],
+    bell: Bell,
 ) -> int:
     """Serve until a signal comes; viewers are told before the servers wait for them.
 
@@ -144,8 +141,8 @@ async def _serve(
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with asyncio.TaskGroup() as tasks:
         serving = [tasks.create_task(server.run_until_stopped()) for server in servers]
-        renewing = [tasks.create_task(_sample(fleet)), tasks.create_task(bulletin.run())]
-        while not stopping.is_set() and all(port.is_alive for port in ports):
+        renewing = [tasks.create_task(chore) for chore in chores]
+        while not stopping.is_set() and ports.are_alive:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), _WATCH_S)
         bell.close()
@@ -157,15 +154,27 @@ async def _serve(
     return 0 if stopping.is_set() else EXIT_BROKEN
 
 
+async def _watch_keys(keyring: Keyring, ports: Ports) -> None:
+    """Cut off whose key was revoked. A file that cannot be read changes nothing."""
+    is_readable = True
+    while True:
+        try:
+            gone = keyring.refresh()
+            is_readable = True
+        except LocalProtocolError as error:
+            gone = frozenset()
+            if is_readable:
+                _log.error("keys cannot be read, the old ones stay in force", problem=str(error))
+            is_readable = False
+        for name in gone:
+            ports.cut(name)
+        await asyncio.sleep(_REFRESH_S)
+
+
 async def _sample(fleet: Fleet) -> None:
     while True:
         fleet.sample()
         await asyncio.sleep(_SAMPLE_S)
-
-
-def _authority(host: object, port: int) -> str:
-    """Write a host's address and a port as they stand in a URL (RFC 3986, 3.2)."""
-    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Final
 
 from camfleet.errors import Reason, RemoteProtocolError
+from camfleet.events import Event, NodeJoined, NodeLeft, NodeReported
 from camfleet.frame import Frame
-from camfleet.hub_link import Event, NodeJoined, NodeLeft, NodeReported
 from camfleet.liveness import Liveness
 from camfleet_hub.stream import Node, Stream
 
@@ -53,7 +53,7 @@ class Fleet:
         self._waiting: set[tuple[str, str]] = set()
         self._picture_bytes = 0
         self.rejected: Counter[tuple[str, str, Reason]] = Counter()
-        self.on_frame: Callable[[Stream], None] = _ignore
+        self.listeners: tuple[Callable[[Stream], None], ...] = ()
         self.on_camera: Callable[[Stream], None] = _ignore
         self.on_node: Callable[[NodeJoined | NodeLeft], None] = _ignore
         self.on_reject: Callable[[str, RemoteProtocolError], None] = _ignore
@@ -93,7 +93,8 @@ class Fleet:
         # Two ports may lose one of two sums made at the same time: `sample` counts anew.
         self._picture_bytes += more_bytes
         stream.take(frame, self._monotonic_ns())
-        self.on_frame(stream)
+        for listener in self.listeners:
+            listener(stream)
 
     def reject(self, node: str, error: RemoteProtocolError) -> None:
         """Count a message that could not be accepted; a stranger's node is empty."""
@@ -148,6 +149,7 @@ class Fleet:
     def _report(self, event: NodeReported) -> None:
         node = self._nodes[event.node]
         node.heard_ns = self._monotonic_ns()
+        node.round_trip_ns = event.round_trip_ns
         for counters in event.counters:
             stream = node.streams.get(counters.stream)
             if stream is not None:
@@ -203,7 +205,8 @@ class Fleet:
             for stream in gone:
                 self._forget(stream)
         for stream in gone:
-            self.on_frame(stream)  # whoever shows it looks, and does not find it
+            for listener in self.listeners:
+                listener(stream)  # whoever shows it looks, and does not find it
 
     def _forget(self, gone: Stream) -> None:
         node = gone.node

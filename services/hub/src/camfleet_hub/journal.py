@@ -12,7 +12,8 @@ from typing import Final
 import structlog
 
 from camfleet.errors import Reason, RemoteProtocolError
-from camfleet.hub_link import NodeJoined, NodeLeft
+from camfleet.events import NodeJoined, NodeLeft
+from camfleet.forward_link import SubscriberJoined, SubscriberLeft
 
 _PAUSE_NS: Final = 10_000_000_000
 _MOST_CAUSES: Final = 1024  # remembered; all are forgotten then, and may be told anew
@@ -43,6 +44,15 @@ class Journal:
                     streams = [counted.stream for counted in counters]
                     _log.info("node joined", node=node, streams=streams, software=software)
                 self._sessions[node] = session
+
+    def subscriber(self, event: SubscriberJoined | SubscriberLeft) -> None:
+        """Tell that a program began to read frames, or ended."""
+        match event:
+            case SubscriberLeft(_, caller, message):
+                _log.info("subscriber left", subscriber=caller or "", why=message)
+            case SubscriberJoined(_, caller, _, patterns, software):
+                name = caller or ""
+                _log.info("subscriber joined", subscriber=name, patterns=patterns, by=software)
 
     def rejected(self, node: str, error: RemoteProtocolError) -> None:
         """Tell what was wrong with a message; a stranger's node is empty."""

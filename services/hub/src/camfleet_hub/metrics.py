@@ -21,6 +21,7 @@ from camfleet_hub.fleet import Fleet
 from camfleet_hub.stream import Stream
 
 _CAMERA = ["node", "camera"]
+_NS = 1e9
 
 
 class FleetCollector(Collector):
@@ -46,6 +47,7 @@ class FleetCollector(Collector):
         yield self._rejected()
         yield self._rejected_viewers()
         yield self._latency()
+        yield from self._clock()
         yield self._up()
 
     def _streams(self) -> list[Stream]:
@@ -65,14 +67,20 @@ class FleetCollector(Collector):
         lost = CounterMetricFamily(
             "camfleet_frames_lost", "Frames that were sent and never arrived.", labels=_CAMERA
         )
+        forwarded = CounterMetricFamily(
+            "camfleet_frames_forwarded",
+            "Frames that were sent on to subscribers, each as often as it was.",
+            labels=_CAMERA,
+        )
         for stream in self._streams():
             labels, stats = [stream.node.name, stream.camera], stream.stats
+            forwarded.add_metric(labels, stream.forwarded)
             if stream.node.has_heartbeat:
                 captured.add_metric(labels, stats.captured)
             received.add_metric(labels, stats.received)
             size.add_metric(labels, stats.received_bytes)
             lost.add_metric(labels, stats.lost)
-        yield from (captured, received, size, lost)
+        yield from (captured, received, size, lost, forwarded)
 
     def _dropped(self) -> Metric:
         dropped = CounterMetricFamily(
@@ -84,7 +92,8 @@ class FleetCollector(Collector):
             labels = [stream.node.name, stream.camera]
             for reason, count in stream.stats.dropped.items():
                 dropped.add_metric([*labels, "node", reason], count)
-            dropped.add_metric([*labels, "wall", "newer"], stream.skipped)
+            for (place, reason), count in stream.dropped.copy().items():
+                dropped.add_metric([*labels, place, reason], count)
         return dropped
 
     def _rejected(self) -> Metric:
@@ -109,16 +118,37 @@ class FleetCollector(Collector):
 
     def _latency(self) -> Metric:
         latency = HistogramMetricFamily(
-            "camfleet_capture_to_hub_seconds",
-            "From the start of exposure to the arrival at the hub, on the hub's clock.",
-            labels=_CAMERA,
+            "camfleet_latency_seconds",
+            "From the start of exposure to a stage: encoded, sent, received by the hub, delivered "
+            "to a subscriber. The last two are on the hub's clock.",
+            labels=[*_CAMERA, "stage"],
         )
         for stream in self._streams():
-            histogram = stream.stats.latency
-            labels = [stream.node.name, stream.camera]
-            if any(histogram.counts):
-                latency.add_metric(labels, _buckets(histogram), histogram.sum)
+            for stage, histogram in stream.stats.latency.items():
+                labels = [stream.node.name, stream.camera, stage]
+                if any(histogram.counts):
+                    latency.add_metric(labels, _buckets(histogram), histogram.sum)
         return latency
+
+    def _clock(self) -> Iterator[Metric]:
+        offset = GaugeMetricFamily(
+            "camfleet_clock_offset_seconds", "Hub's clock minus the node's.", labels=["node"]
+        )
+        uncertainty = GaugeMetricFamily(
+            "camfleet_clock_uncertainty_seconds",
+            "How far that offset, and so every latency from `received` on, may be off.",
+            labels=["node"],
+        )
+        round_trip = GaugeMetricFamily(
+            "camfleet_round_trip_seconds", "Least of late between node and hub.", labels=["node"]
+        )
+        for node in self._fleet.nodes():
+            if clock := node.clock:
+                offset.add_metric([node.name], clock.offset_ns / _NS)
+                uncertainty.add_metric([node.name], clock.uncertainty_ns / _NS)
+            if node.round_trip_ns >= 0:
+                round_trip.add_metric([node.name], node.round_trip_ns / _NS)
+        yield from (offset, uncertainty, round_trip)
 
     def _up(self) -> Metric:
         up = GaugeMetricFamily(

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, IPvAnyAddress, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from camfleet.hub_link import WINDOW
+from camfleet.errors import RemoteProtocolError
+from camfleet.pattern import parse_pattern
 from camfleet.payload import MAX_PAYLOAD_BYTES
+from camfleet.window import MAX_WINDOW
 from camfleet_hub.fleet import MAX_PICTURE_BYTES
+from camfleet_hub.pubsub import check_address
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+def _state_folder() -> Path:
+    """Where a user's programs keep what outlives them (XDG Base Directory Specification)."""
+    base = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".local/state") / "camfleet"
+
+
+def _io_threads() -> int:
+    return min(4, len(os.sched_getaffinity(0)))
 
 
 class HubSettings(BaseSettings):
@@ -23,11 +38,55 @@ class HubSettings(BaseSettings):
     name: str = Field("camfleet", max_length=64, description="Shown on the wall.")
     bind: IPvAnyAddress = Field(
         IPv4Address("127.0.0.1"),
-        description="Address that every port listens on; 0.0.0.0 for all. There is no login "
-        "and no encryption yet: open it to trusted networks only.",
+        description="Address that the ports for nodes, browsers and metrics listen on; 0.0.0.0 "
+        "for all. There is no login for browsers yet: open it to trusted networks only.",
     )
-    imagezmq_port: Port = Field(5555, description="Stock imagezmq senders (REQ).")
+    state: Path = Field(
+        default_factory=_state_folder,
+        description="Folder that only the hub's user may enter: the hub's keys, and who is "
+        "enrolled.",
+    )
+    plain: bool = Field(
+        default=False,
+        description="Take nodes without keys, unencrypted, under whatever name they say. For a "
+        "network that is trusted.",
+    )
+    io_threads: int = Field(
+        default_factory=_io_threads,
+        ge=1,
+        le=64,
+        description="Threads over which connections and their encryption are spread.",
+    )
+    imagezmq_port: Port = Field(5555, description="Stock imagezmq senders (REQ), on IMAGEZMQ_BIND.")
+    imagezmq_bind: IPvAnyAddress = Field(
+        IPv4Address("127.0.0.1"),
+        description="Address that the ports for imagezmq listen on; 0.0.0.0 for all. Stock "
+        "imagezmq can neither encrypt nor log in, so this is a decision of its own: open it to "
+        "trusted networks only.",
+    )
+    imagezmq_publishers: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses of stock imagezmq publishers (PUB), separated by commas, for "
+        "example `tcp://rpi1:5555,tcp://rpi2:5555`. They need not be up.",
+    )
+    republish: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Streams that stock imagezmq hubs (SUB) may read, by patterns separated by "
+        "commas, for example `garden/*` or `*/*`. Without any the port stays closed.",
+    )
+    republish_port: Port = Field(5558, description="Stock imagezmq hubs (SUB), on IMAGEZMQ_BIND.")
+    republish_format: Literal["jpeg", "raw"] = Field(
+        "jpeg", description="For listeners that call `recv_jpg`, or `recv_image`."
+    )
+    republish_fps: float | None = Field(
+        None,
+        gt=0,
+        le=240,
+        description="Most frames per second of a republished stream; by default all. A stock "
+        "listener that is slower than this falls behind by up to 1000 of its own messages.",
+    )
     nodes_port: Port = Field(5556, description="camfleet nodes.")
+    subscribers_port: Port = Field(5557, description="Programs that read frames.")
     web_port: Port = Field(8080, description="Wall, API, snapshots, MJPEG, health.")
     metrics_port: Port = Field(9101, description="Prometheus metrics.")
     hosts: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -35,7 +94,12 @@ class HubSettings(BaseSettings):
         description="Further names of the hub in a browser's address line, separated by commas, "
         "for example `wall.example.org`. Addresses, `localhost` and the machine's name are known.",
     )
-    window: int = Field(WINDOW, ge=1, le=64, description="Frames of one stream in flight.")
+    window: int = Field(
+        MAX_WINDOW,
+        ge=1,
+        le=64,
+        description="Frames of one stream in flight at most; it follows the link below that.",
+    )
     max_cameras: int = Field(
         512,
         ge=1,
@@ -54,9 +118,24 @@ class HubSettings(BaseSettings):
         "INFO", description="Least level that is logged."
     )
 
-    @field_validator("hosts", mode="before")
+    @field_validator("hosts", "imagezmq_publishers", "republish", mode="before")
     @classmethod
-    def _split(cls, hosts: object) -> object:
-        if isinstance(hosts, str):
-            return tuple(host.strip() for host in hosts.split(",") if host.strip())
-        return hosts
+    def _split(cls, items: object) -> object:
+        if isinstance(items, str):
+            return tuple(item.strip() for item in items.split(",") if item.strip())
+        return items
+
+    @field_validator("imagezmq_publishers")
+    @classmethod
+    def _check_publishers(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(check_address, addresses))
+
+    @field_validator("republish")
+    @classmethod
+    def _check_republish(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            for pattern in patterns:
+                parse_pattern(pattern)
+        except RemoteProtocolError as error:
+            raise ValueError(str(error)) from error
+        return patterns

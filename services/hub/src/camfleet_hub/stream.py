@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final, NamedTuple
 
+from camfleet.clock import Offset
 from camfleet.frame import Frame
 from camfleet.liveness import Liveness, liveness, usual_interval_s
 from camfleet.names import MAIN
@@ -27,7 +29,9 @@ class Stream:
         id: `node/camera`, with the profile behind it where that is not `main`.
         arrival: the last frame that arrived and its number; None before the first.
         fps: arrivals per second over the last three seconds.
-        skipped: frames that some viewer did not get because it had a newer one to get.
+        captured_fps: pictures per second that the node captured meanwhile.
+        dropped: frames that were discarded here by choice, by place and reason.
+        forwarded: frames that were sent on to subscribers, each as often as it was.
         heard_ns: when the last frame arrived.
     """
 
@@ -39,16 +43,23 @@ class Stream:
         self.arrival: Arrival | None = None
         self.stats = StreamStats()
         self.fps = 0.0
-        self.skipped = 0
+        self.captured_fps = 0.0
+        self.dropped: Counter[tuple[str, str]] = Counter()
+        self.forwarded = 0
         self.heard_ns = 0
         self._gaps_ns: tuple[int, ...] = ()
         self._rate = RateMeter()
+        self._captured_rate = RateMeter()
 
     @property
     def newest(self) -> Frame | None:
         """The last frame that arrived; None before the first."""
         arrival = self.arrival
         return arrival.frame if arrival else None
+
+    def drop(self, place: str, reason: str, count: int = 1) -> None:
+        """Count frames that a consumer did not get; each place counts on one thread."""
+        self.dropped[place, reason] += count
 
     def take(self, frame: Frame, monotonic_ns: int) -> None:
         """Account for a frame and make it the newest; only ever on its port's thread."""
@@ -78,8 +89,12 @@ class Stream:
         return Liveness.ONLINE if judged is Liveness.ONLINE else Liveness.STALE
 
     def sample(self, monotonic_ns: int) -> None:
-        """Read the counter for the rate; called once a second."""
-        self.fps = self._rate.sample(self.stats.received, monotonic_ns / _NS)
+        """Read the counters for the rates; called once a second."""
+        at_s = monotonic_ns / _NS
+        self.fps = self._rate.sample(self.stats.received, at_s)
+        # A stock sender does not tell; each of its pictures arrives or is never captured.
+        captured_fps = self._captured_rate.sample(self.stats.captured, at_s)
+        self.captured_fps = captured_fps if self.node.has_heartbeat else self.fps
 
 
 class Node:
@@ -92,6 +107,7 @@ class Node:
         streams: by name. It is never changed, only replaced, so that anybody may read it.
         heard_ns: when the node was heard last.
         has_left: it said goodbye, or was silent for too long.
+        round_trip_ns: the least that it measured lately; -1 before the first.
     """
 
     def __init__(self, name: str, *, has_heartbeat: bool) -> None:
@@ -101,6 +117,16 @@ class Node:
         self.streams: dict[str, Stream] = {}
         self.heard_ns = 0
         self.has_left = False
+        self.round_trip_ns = -1
+
+    @property
+    def clock(self) -> Offset | None:
+        """The hub's clock minus the node's, as its last frame had it; None where unknown."""
+        streams = [stream for stream in self.streams.values() if stream.newest]
+        newest = max(streams, key=lambda stream: stream.heard_ns).newest if streams else None
+        if newest is None or newest.header.clock_uncertainty_ns < 0:
+            return None
+        return Offset(newest.header.clock_offset_ns, newest.header.clock_uncertainty_ns)
 
     def liveness(self, monotonic_ns: int) -> Liveness:
         """Judge the node by the time since it was heard, or as the best of its cameras."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,11 +9,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_seriali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from camfleet.errors import RemoteProtocolError
+from camfleet.keys import DEFAULT_BUNDLE
 from camfleet.names import MAIN, MAX_STREAMS, check_name, check_streams
 from camfleet_node.address import is_url, without_credentials
 from camfleet_node.sources.synthetic import MIN_HEIGHT, MIN_WIDTH
 
 PREFIX = "CAMFLEET_NODE_"
+PLAIN_HUB = "tcp://127.0.0.1:5556"
 
 
 class _Camera(BaseModel):
@@ -86,10 +87,35 @@ class NodeSettings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="ignore"
     )
 
-    name: Name = Field(default_factory=socket.gethostname, description="This node's name.")
-    hub: str = Field("tcp://127.0.0.1:5556", description="The hub's address for nodes.")
+    bundle: Path | None = Field(
+        None,
+        description="This node's keys, name and hub: the file that `camfleet-hub enrol NAME` "
+        f"makes. By default `{DEFAULT_BUNDLE}`.",
+    )
+    plain: bool = Field(
+        default=False,
+        description="Send without keys and unencrypted, to a hub that is plain too. For a network "
+        "that is trusted.",
+    )
+    name: Name | None = Field(
+        None,
+        description="This node's name; by default the bundle's, or the host's where PLAIN is set.",
+    )
+    hub: str | None = Field(
+        None,
+        description="The hub's address for nodes, for example `tcp://display:5556`; by default "
+        f"the bundle's, or `{PLAIN_HUB}` where PLAIN is set.",
+    )
     cameras: dict[Name, CameraSettings] = Field(
         min_length=1, max_length=MAX_STREAMS, description="Cameras by name."
+    )
+    stall_s: float = Field(
+        10,
+        ge=1,
+        le=3600,
+        description="Seconds without a picture after which a camera that hangs is reopened, or "
+        "three of its usual intervals where that is longer. If it hangs again, the node ends "
+        "with exit code 1, to be started anew.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least level that is logged."

@@ -14,6 +14,7 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from camfleet_hub.demand import Demand
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.stream import Stream
 from camfleet_hub.web import models
@@ -36,6 +37,7 @@ class Hub:
         bulletin: what every browser is told of the fleet.
         fleet: every node and camera.
         bell: rings when a camera has a newer frame.
+        demand: which streams somebody wants.
         pictures: makes JPEGs of frames.
         registry: what `/metrics` tells.
         viewers_rejected: counts browsers that were sent away, by reason.
@@ -45,6 +47,7 @@ class Hub:
     bulletin: Bulletin
     fleet: Fleet
     bell: Bell
+    demand: Demand
     pictures: Pictures
     registry: CollectorRegistry
     viewers_rejected: Counter[str]
@@ -71,7 +74,14 @@ def create_metrics_app(registry: CollectorRegistry) -> FastAPI:
 
 
 def _add_wall(app: FastAPI, hub: Hub) -> None:
-    wall = Wall(hub.fleet, hub.bell, hub.pictures, hub.bulletin, hub.viewers_rejected)
+    wall = Wall(
+        hub.fleet,
+        bell=hub.bell,
+        demand=hub.demand,
+        pictures=hub.pictures,
+        bulletin=hub.bulletin,
+        rejected=hub.viewers_rejected,
+    )
 
     @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
@@ -140,13 +150,15 @@ async def _mjpeg(stream_id: str, hub: Hub) -> AsyncIterator[bytes]:
     It ends when the fleet forgets the camera.
     """
     sent = None
-    with hub.bell.listening(stream_id) as rung:
+    with hub.demand.wanting(stream_id), hub.bell.listening(stream_id) as rung:
         while not hub.bell.is_closed and (stream := hub.fleet.find(stream_id)):
             rung.clear()
-            frame = stream.newest
-            if frame is not None and frame is not sent:
-                sent = frame
-                jpeg = await hub.pictures.jpeg(stream, frame)
+            arrival = stream.arrival
+            if arrival is not None and arrival is not sent:
+                if sent is not None:
+                    stream.drop("mjpeg", "newer", max(0, arrival.number - sent.number - 1))
+                sent = arrival
+                jpeg = await hub.pictures.jpeg(stream, arrival.frame)
                 if jpeg is not None:
                     yield _part(jpeg)
                     continue

@@ -23,7 +23,11 @@ class Camera(BaseModel):
     node: str
     camera: str
     state: State
-    fps: float = Field(description="Frames per second over the last three seconds.")
+    fps: float = Field(
+        description="Frames received per second over the last three seconds; about one where "
+        "nobody looks."
+    )
+    captured_fps: float = Field(description="Pictures that the camera captures per second.")
     latency_ms: float | None = Field(
         description="Capture to hub of the newest frame, on the hub's clock; null where unknown."
     )
@@ -71,6 +75,7 @@ def camera(stream: Stream, now_ns: int) -> Camera:
         camera=stream.camera,
         state=state.value,
         fps=0.0 if state is Liveness.OFFLINE else round(stream.fps, 1),
+        captured_fps=0.0 if state is Liveness.OFFLINE else round(stream.captured_fps, 1),
         latency_ms=_ms(latency_ns),
         uncertainty_ms=_ms(uncertainty_ns),
         age_ms=None if silence_s is None else round(1000 * silence_s),
@@ -110,7 +115,7 @@ def _counts(stream: Stream, now_ns: int, rejected: _Rejected) -> CameraCounts:
         received_bytes=stats.received_bytes,
         lost=stats.lost,
         dropped=dict(stats.dropped),
-        skipped=stream.skipped,
+        skipped=stream.dropped["wall", "newer"],
         rejected=rejected.get((stream.node.name, stream.camera), {}),
         jitter_ms=round(stats.jitter.jitter_ns / _NS_PER_MS, 2),
     )

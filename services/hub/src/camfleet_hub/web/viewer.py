@@ -130,7 +130,7 @@ class Viewer:
         if tile is None or tile.camera != stream.id:
             return None
         if tile.sent is not None:
-            stream.skipped += max(0, arrival.number - tile.sent.number - 1)
+            stream.drop("wall", "newer", max(0, arrival.number - tile.sent.number - 1))
         tile.sent = arrival
         self._number = (self._number + 1) % _NUMBERS
         tile.unpainted.add(self._number)

@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from camfleet.errors import RemoteProtocolError
 from camfleet.payload import Payload
+from camfleet_hub.demand import Demand
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.stream import Arrival, Stream
 from camfleet_hub.web.bell import Bell
@@ -35,6 +36,7 @@ class Wall:
     Args:
         fleet: every camera.
         bell: rings when one has a newer frame.
+        demand: which ones somebody wants.
         pictures: makes JPEGs of frames.
         bulletin: what each browser is told of the fleet.
         rejected: counts browsers that were sent away, by reason.
@@ -43,13 +45,16 @@ class Wall:
     def __init__(
         self,
         fleet: Fleet,
+        *,
         bell: Bell,
+        demand: Demand,
         pictures: Pictures,
         bulletin: Bulletin,
         rejected: Counter[str],
     ) -> None:
         self.fleet = fleet
         self.bell = bell
+        self.demand = demand
         self.pictures = pictures
         self.bulletin = bulletin
         self.rejected = rejected
@@ -99,6 +104,7 @@ class _Session:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._wall.bell.forget(self._viewer.cameras, self._woken)
+            self._wall.demand.change(self._viewer.cameras, ())
         try:
             for task in done:
                 task.result()
@@ -121,8 +127,10 @@ class _Session:
                 self._viewer.painted(frames)
                 self._woken.set()
             case Show(tiles):
-                self._wall.bell.forget(self._viewer.cameras, self._woken)
+                before = self._viewer.cameras
+                self._wall.bell.forget(before, self._woken)
                 self._viewer.show(tiles)
+                self._wall.demand.change(before, self._viewer.cameras)
                 self._making.clear()
                 self._wall.bell.listen(self._viewer.cameras, self._woken)
                 self._woken.set()
