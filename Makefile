@@ -7,7 +7,7 @@ DISTRIBUTIONS := shared services/node services/hub
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 
-.PHONY: help run test unit coverage lint types bench docs screenshot lock clean
+.PHONY: help run test unit fuzz coverage lint types bench docs screenshot lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,10 @@ test: $(DEV_READY)  ## set up what is needed and run every check and test
 unit: $(DEV_READY)  ## the unit tests alone, in seconds
 	$(BIN)/python -m pytest -q tests/unit
 
+fuzz: $(DEV_READY)  ## a million inputs for all parsers, led by coverage (INPUTS=n)
+	$(PIP) install --require-hashes -r requirements/fuzz.txt
+	$(BIN)/python tests/fuzz/run.py $(if $(INPUTS),--inputs "$(INPUTS)")
+
 coverage: $(DEV_READY)  ## branch coverage of the tests without a browser
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest -q tests/unit tests/property tests/integration
@@ -55,7 +59,7 @@ types: $(DEV_READY)  ## mypy, strict
 	$(BIN)/mypy
 
 bench: $(DEV_READY)  ## run every benchmark and rebuild the tables of docs/performance.md
-	for name in ingest; do $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
+	for name in ingest link restart fleet curve; do $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
 	$(BIN)/python benchmarks/tables.py
 
 screenshot: $(DEV_READY)  ## take the README's picture of the wall anew

@@ -11,6 +11,7 @@ lock() {
         --output-file "requirements/$out.txt" "$@"
 }
 lock dev requirements/dev.in requirements/build.in requirements/node.in requirements/hub.in "$@"
+lock fuzz requirements/fuzz.in --constraint requirements/dev.txt "$@"
 lock build requirements/build.in --constraint requirements/dev.txt "$@"
 lock node requirements/node.in --constraint requirements/dev.txt "$@"
 lock hub requirements/hub.in --constraint requirements/dev.txt "$@"
