@@ -17,7 +17,7 @@ from camfleet.codec import encode_jpeg
 from camfleet.frame import FrameHeader
 from camfleet.node_link import NodeLink
 from camfleet.outbox import Outbox, Outlet
-from camfleet.wire import Credit, Welcome, decode, encode
+from camfleet.wire import Credit, Grant, Welcome, decode, encode
 from camfleet_node.camera import Camera, close_all
 from camfleet_node.sources import Picture, SourceError
 
@@ -98,12 +98,12 @@ class Hub:
         self.outbox = Outbox(link, lambda: None)
         self.outlet: Outlet = self.outbox.declare(STREAM)
         self._limit = 0
-        self._say(encode(Welcome(2, 1000, ((STREAM, 0),))))
+        self._say(encode(Welcome(2, 1000, (Grant(STREAM, 0),))))
 
     def grant(self, frames: int) -> None:
         """Let so many more frames through."""
         self._limit += frames
-        self._say(encode(Credit(((STREAM, self._limit),))))
+        self._say(encode(Credit((Grant(STREAM, self._limit),))))
 
     def take(self) -> list[FrameHeader]:
         """The headers of the frames that may go out now."""
@@ -120,7 +120,8 @@ class Hub:
         return counters.captured, counters.sent, counters.dropped
 
     def _say(self, header: bytes) -> None:
-        assert self.outbox.receive([header], time.time_ns(), time.monotonic_ns()) == 0
+        self.outbox.receive(header, b"", time.time_ns(), time.monotonic_ns())
+        assert self.outbox.rejected == 0
 
 
 @pytest.fixture

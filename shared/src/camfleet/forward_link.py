@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple, NoReturn
 
+from camfleet.answers import Answers, want_no_payload
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.frame import Frame
 from camfleet.liveness import HEARTBEAT_S, OFFLINE_AFTER_S
@@ -26,10 +27,8 @@ from camfleet.wire import (
     HeartbeatReply,
     Look,
     Message,
-    Refuse,
     Subscribe,
     Welcome,
-    decode,
     encode,
 )
 
@@ -99,7 +98,7 @@ class ForwardLink:
         self._max_subscribers = max_subscribers
         self._subscriptions: dict[bytes, Subscription] = {}
         self._readers: dict[str, tuple[Subscription, ...]] = {}
-        self._outbox: list[tuple[bytes, bytes]] = []
+        self._answers = Answers()
 
     def __len__(self) -> int:
         return len(self._subscriptions)
@@ -127,8 +126,8 @@ class ForwardLink:
         Raises:
             RemoteProtocolError: when it is rejected; an answer may be in the outbox.
         """
-        message = self._decode(identity, header)
-        _refuse_payload(message, payload)
+        message = self._answers.read(identity, header)
+        want_no_payload(message, payload)
         match message:
             case Subscribe():
                 return self._subscribe(identity, message, monotonic_ns, caller)
@@ -206,16 +205,7 @@ class ForwardLink:
 
     def drain(self) -> list[tuple[bytes, bytes]]:
         """Return the answers that are to be sent, as (identity, header part), and forget them."""
-        outbox, self._outbox = self._outbox, []
-        return outbox
-
-    def _decode(self, identity: bytes, header: bytes) -> Message:
-        try:
-            return decode(header)
-        except RemoteProtocolError as error:
-            if error.reason is Reason.VERSION:
-                self._answer(identity, Refuse(error.reason, str(error)))
-            raise
+        return self._answers.drain()
 
     def _subscribe(
         self, identity: bytes, message: Subscribe, monotonic_ns: int, caller: str | None
@@ -224,12 +214,12 @@ class ForwardLink:
         others = len(self._subscriptions.keys() - {identity})
         if others >= self._max_subscribers:
             text = f"subscribers here are {others}, want no more than {self._max_subscribers}"
-            self._refuse(identity, Reason.TOO_MANY, text)
+            self._answers.refuse(identity, Reason.TOO_MANY, text)
         self._subscriptions[identity] = Subscription(
             identity, caller, patterns, message.delivery, monotonic_ns
         )
         self._readers.clear()
-        self._answer(identity, Welcome(self._session, int(HEARTBEAT_S * 1000), ()))
+        self._answers.add(identity, Welcome(self._session, int(HEARTBEAT_S * 1000), ()))
         return SubscriberJoined(
             identity, caller, message.session, message.patterns, message.software
         )
@@ -238,7 +228,7 @@ class ForwardLink:
         try:
             return tuple(map(parse_pattern, patterns))
         except RemoteProtocolError as error:
-            self._refuse(identity, error.reason, str(error))
+            self._answers.refuse(identity, error.reason, str(error))
 
     def _hear(
         self, subscription: Subscription, message: Message, unix_ns: int
@@ -249,7 +239,7 @@ class ForwardLink:
             case Heartbeat(subscriber_ns):
                 sent = (Grant("", subscription.sent),)
                 reply = HeartbeatReply(subscriber_ns, unix_ns, unix_ns, sent)
-                self._answer(subscription.identity, reply)
+                self._answers.add(subscription.identity, reply)
                 return None
             case Bye(text):
                 return self._leave(subscription, text or "said goodbye")
@@ -262,7 +252,7 @@ class ForwardLink:
                 return
             case Ask() | Heartbeat():
                 text = "it has not subscribed at this hub, want that first"
-                self._refuse(identity, Reason.UNKNOWN_PEER, text)
+                self._answers.refuse(identity, Reason.UNKNOWN_PEER, text)
             case _:
                 _not_a_subscribers(message)
 
@@ -281,13 +271,6 @@ class ForwardLink:
         self._readers.clear()
         return SubscriberLeft(subscription.identity, subscription.caller, message)
 
-    def _refuse(self, identity: bytes, reason: Reason, text: str) -> NoReturn:
-        self._answer(identity, Refuse(reason, text))
-        raise RemoteProtocolError(reason, text)
-
-    def _answer(self, identity: bytes, message: Message) -> None:
-        self._outbox.append((identity, encode(message)))
-
 
 def _delivered(subscription: Subscription, ask: Ask, unix_ns: int) -> FrameDelivered | None:
     sent = subscription.ask(ask)
@@ -296,14 +279,6 @@ def _delivered(subscription: Subscription, ask: Ask, unix_ns: int) -> FrameDeliv
     # It arrived between its sending and now, whatever the subscriber believes of our clock.
     arrived_ns = min(max(ask.arrived_ns, sent.sent_ns), max(unix_ns, sent.sent_ns))
     return FrameDelivered(sent.stream_id, max(0, arrived_ns - sent.captured_ns))
-
-
-def _refuse_payload(message: Message, payload: Payload) -> None:
-    if len(payload):
-        raise RemoteProtocolError(
-            Reason.PAYLOAD_SIZE,
-            f"payload of {type(message).__name__} is {len(payload)} bytes, want none",
-        )
 
 
 def _not_a_subscribers(message: Message) -> NoReturn:

@@ -13,10 +13,10 @@ import zmq
 
 from camfleet.backoff import Backoff
 from camfleet.connections import next_event, unwatch, watch
+from camfleet.errors import LocalProtocolError
 
 _NS: Final = 1_000_000_000
 _AGAIN_NS: Final = 100_000_000  # after a connection that had been good, as libzmq itself does
-_UNHEARD_NS: Final = 1_000_000_000
 _ENOUGH: Final = 3  # a hub that is stopped may end one or two handshakes without a word
 _REFUSED: Final = 400  # the status of a key that is not allowed (ZeroMQ RFC 27)
 _FAILED: Final = (
@@ -50,15 +50,19 @@ class Handshakes:
     """Watches a DEALER. Used by the socket's own thread, and closed before it.
 
     Args:
-        dealer: connected just now.
-        address: to which.
+        dealer: not connected yet; it is watched first, so that nothing is missed.
+        address: the hub's, to which it is connected then.
         backoff: delays between attempts that fail.
         plain: whether it speaks without keys.
 
     Attributes:
         monitor: becomes readable when there is something to look at.
+        is_new: a connection has come about since this was last set to False.
         problem: why there is no connection, in words for a person; empty while nothing is
             known to be wrong.
+
+    Raises:
+        LocalProtocolError: when that is no address.
     """
 
     def __init__(
@@ -72,16 +76,17 @@ class Handshakes:
         self._failed = 0
         self._cause = ""
         self._again_ns: int | None = None
-        self._is_new = True
+        self.is_new = False
         self.problem = ""
         self.monitor = watch(dealer, _WATCHED)
+        try:
+            dealer.connect(address)
+        except zmq.ZMQError as error:
+            self.close()
+            raise LocalProtocolError(f"address is {address!r}, want tcp://HOST:PORT") from error
 
     def look(self, monotonic_ns: int) -> None:
         """Take what happened since the last look, and connect anew when that is due."""
-        if self._is_new:
-            # libzmq may have been refused, and have given up, before anybody watched it.
-            self._is_new = False
-            self._again_ns = monotonic_ns + _UNHEARD_NS
         with contextlib.suppress(zmq.Again):
             while True:
                 self._take(*next_event(self.monitor), monotonic_ns)
@@ -118,7 +123,7 @@ class Handshakes:
 
     def _take(self, event: int, value: int, monotonic_ns: int) -> None:
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-            self._is_good = True
+            self._is_good = self.is_new = True
             self._again_ns = None
             self._failed = 0
             self.problem = self._cause = ""

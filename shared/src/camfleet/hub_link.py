@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from camfleet.admission import Admission, Holder
+from camfleet.answers import Answers, want_no_payload
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.events import Event, NodeJoined, NodeLeft, NodeReported
 from camfleet.frame import Frame, FrameHeader
@@ -26,10 +27,7 @@ from camfleet.wire import (
     HeartbeatReply,
     Hello,
     Message,
-    Refuse,
     Welcome,
-    decode,
-    encode,
 )
 
 _NS: Final = 1_000_000_000
@@ -97,7 +95,7 @@ class HubLink:
         self._wanted: set[tuple[str, str]] = set()
         self._peers: dict[bytes, _Peer] = {}
         self._nodes: dict[str, _Peer] = {}
-        self._outbox: list[tuple[bytes, bytes]] = []
+        self._answers = Answers()
         self._owed: dict[bytes, _Peer] = {}
 
     def receive(
@@ -123,15 +121,15 @@ class HubLink:
         Raises:
             RemoteProtocolError: when it is rejected; an answer may be in the outbox.
         """
-        message = self._decode(identity, header)
+        message = self._answers.read(identity, header)
         peer = self._peers.get(identity)
         if peer is None or (caller is not None and caller != peer.node):
-            _refuse_payload(message, payload)
+            want_no_payload(message, payload)
             return self._stranger(identity, message, monotonic_ns, caller)
         peer.heard_ns = monotonic_ns
         if type(message) is FrameHeader:
             return self._frame(peer, message, payload, unix_ns, monotonic_ns)
-        _refuse_payload(message, payload)
+        want_no_payload(message, payload)
         match message:
             case Heartbeat():
                 return self._heartbeat(peer, message, unix_ns, monotonic_ns)
@@ -174,19 +172,10 @@ class HubLink:
         The credits of all frames since the last call go out as one message per node.
         """
         for peer in self._owed.values():
-            self._outbox.append((peer.identity, encode(Credit(tuple(peer.due.values())))))
+            self._answers.add(peer.identity, Credit(tuple(peer.due.values())))
             peer.due = {}
         self._owed.clear()
-        outbox, self._outbox = self._outbox, []
-        return outbox
-
-    def _decode(self, identity: bytes, header: bytes) -> Message:
-        try:
-            return decode(header)
-        except RemoteProtocolError as error:
-            if error.reason is Reason.VERSION:
-                self._answer(identity, Refuse(error.reason, str(error)))
-            raise
+        return self._answers.drain()
 
     def _frame(
         self, peer: _Peer, header: FrameHeader, payload: Payload, unix_ns: int, monotonic_ns: int
@@ -245,7 +234,9 @@ class HubLink:
         grants = tuple(peer.due.values())
         peer.due = {}
         self._owed.pop(peer.identity, None)
-        self._answer(peer.identity, HeartbeatReply(heartbeat.node_ns, unix_ns, unix_ns, grants))
+        self._answers.add(
+            peer.identity, HeartbeatReply(heartbeat.node_ns, unix_ns, unix_ns, grants)
+        )
         return NodeReported(peer.node, peer.session, heartbeat.counters, heartbeat.round_trip_ns)
 
     def _stranger(
@@ -258,7 +249,7 @@ class HubLink:
                 return None
             case FrameHeader() | Heartbeat():
                 text = "the node has not said hello to this hub, want a hello first"
-                return self._refuse(identity, Reason.UNKNOWN_PEER, text)
+                return self._answers.refuse(identity, Reason.UNKNOWN_PEER, text)
             case _:
                 return _not_a_nodes(message)
 
@@ -275,7 +266,7 @@ class HubLink:
         grants = tuple(peer.due.values())
         peer.due = {}
         self._owed.pop(identity, None)
-        self._answer(identity, Welcome(self._session, int(HEARTBEAT_S * 1000), grants))
+        self._answers.add(identity, Welcome(self._session, int(HEARTBEAT_S * 1000), grants))
         return NodeJoined(hello.node, hello.session, hello.counters, hello.software)
 
     def _stream(self, node: str, counted: Counters) -> _Stream:
@@ -294,7 +285,7 @@ class HubLink:
                 nodes=len(self._nodes),
             )
         except RemoteProtocolError as error:
-            self._refuse(identity, error.reason, str(error))
+            self._answers.refuse(identity, error.reason, str(error))
 
     def _make_room(self, hello: Hello) -> None:
         """Forget who had this name before, on this connection or another."""
@@ -316,21 +307,6 @@ class HubLink:
             self._owed.pop(peer.identity, None)
         if self._nodes.get(peer.node) is peer:
             del self._nodes[peer.node]
-
-    def _refuse(self, identity: bytes, reason: Reason, text: str) -> NoReturn:
-        self._answer(identity, Refuse(reason, text))
-        raise RemoteProtocolError(reason, text)
-
-    def _answer(self, identity: bytes, message: Message) -> None:
-        self._outbox.append((identity, encode(message)))
-
-
-def _refuse_payload(message: Message, payload: Payload) -> None:
-    if len(payload) and type(message) is not FrameHeader:
-        raise RemoteProtocolError(
-            Reason.PAYLOAD_SIZE,
-            f"payload of {type(message).__name__} is {len(payload)} bytes, want none",
-        )
 
 
 def _not_a_nodes(message: Message) -> NoReturn:

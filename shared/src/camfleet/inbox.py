@@ -95,6 +95,11 @@ class Inbox(End):
         with self._changed:
             return [(header, b"") for header in self._link.poll(unix_ns, monotonic_ns)]
 
+    def begin(self) -> None:
+        """Introduce ourselves anew, as on every new connection."""
+        with self._changed:
+            self._link.begin()
+
     def notice_silence(self, monotonic_ns: int) -> bool:
         """Let the link find out that nobody answers; return whether it has just now."""
         with self._changed:

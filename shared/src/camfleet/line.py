@@ -16,10 +16,11 @@ from typing import Final
 import zmq
 
 from camfleet.backoff import Backoff
+from camfleet.errors import LocalProtocolError
 from camfleet.handshakes import Handshakes
 from camfleet.keys import Bundle
 from camfleet.payload import Payload
-from camfleet.sockets import connect_dealer
+from camfleet.sockets import open_dealer
 
 _POLL_MOST_S: Final = 1.0
 _HIGH_WATER_MARK: Final = 128  # never reached: credits bound what is sent
@@ -42,6 +43,10 @@ class End(ABC):
     @abstractmethod
     def reject(self) -> None:
         """Count a message that is none."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Introduce ourselves anew, as on every new connection."""
 
     @abstractmethod
     def notice_silence(self, monotonic_ns: int) -> bool:
@@ -76,9 +81,14 @@ class Line:
     """
 
     def __init__(self, address: str, bundle: Bundle | None = None) -> None:
-        self._context, self._dealer = connect_dealer(address, _HIGH_WATER_MARK, bundle)
+        self._context, self._dealer = open_dealer(address, _HIGH_WATER_MARK, bundle)
         backoff = Backoff(_FIRST_HANDSHAKE_S, _MOST_HANDSHAKE_S, random.random)
-        self._handshakes = Handshakes(self._dealer, address, backoff, plain=bundle is None)
+        try:
+            self._handshakes = Handshakes(self._dealer, address, backoff, plain=bundle is None)
+        except LocalProtocolError:
+            self._dealer.close()
+            self._context.term()
+            raise
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
         self._is_closing = False
@@ -127,11 +137,18 @@ class Line:
                     self._write()
                     self._await()
                     self._read()
-                    self._handshakes.look(time.monotonic_ns())
-                    self._end.tell(self._handshakes.problem)
+                    self._look()
                 self._transmit(self._end.bye(), b"")
         finally:
             self._end.close()  # also after a bug: nobody is to wait for ever
+
+    def _look(self) -> None:
+        """Hear what became of the connection; on a new one nobody knows us yet."""
+        self._handshakes.look(time.monotonic_ns())
+        if self._handshakes.is_new:
+            self._handshakes.is_new = False
+            self._end.begin()
+        self._end.tell(self._handshakes.problem)
 
     def _is_connected(self) -> bool:
         return bool(int(self._dealer.get(zmq.EVENTS)) & zmq.POLLOUT)

@@ -104,7 +104,7 @@ class NodeLink:
         except RemoteProtocolError as error:
             raise LocalProtocolError(str(error)) from error
         self._streams[stream] = _Stream()
-        self._begin()
+        self.begin()
 
     def capture(self, stream: str) -> int:
         """Count one captured picture and return its sequence."""
@@ -176,6 +176,12 @@ class NodeLink:
                 kind = type(message).__name__
                 raise RemoteProtocolError(Reason.KIND, f"a hub sent {kind}, want its own kinds")
 
+    def begin(self) -> None:
+        """Say hello at once, and send nothing before it is answered."""
+        self.state = LinkState.CONNECTING
+        self._backoff.reset()
+        self._due_ns = 0
+
     def notice_silence(self, monotonic_ns: int) -> bool:
         """Begin anew when the hub has not been heard for too long; return whether that is so.
 
@@ -184,7 +190,7 @@ class NodeLink:
         silence_s = (monotonic_ns - self._heard_ns) / _NS
         if self.state is not LinkState.ONLINE or silence_s < STALE_AFTER_S:
             return False
-        self._begin()
+        self.begin()
         return True
 
     def poll(self, unix_ns: int, monotonic_ns: int) -> Iterable[bytes]:
@@ -244,11 +250,6 @@ class NodeLink:
     def _may_send(self) -> bool:
         return self.state is LinkState.ONLINE and not self._pulse.is_draining
 
-    def _begin(self) -> None:
-        self.state = LinkState.CONNECTING
-        self._backoff.reset()
-        self._due_ns = 0
-
     def _welcome(self, heartbeat_ms: int, grants: Grants, monotonic_ns: int) -> None:
         limits = {grant.stream: grant for grant in grants}
         if not limits.keys() >= self._streams.keys():
@@ -264,7 +265,7 @@ class NodeLink:
     def _refuse(self, reason: str, text: str) -> None:
         if reason == Reason.UNKNOWN_PEER:
             if self.state is LinkState.ONLINE:  # the hub was restarted
-                self._begin()
+                self.begin()
             return
         self.state = LinkState.REFUSED
         self.refusal = text

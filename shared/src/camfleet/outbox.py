@@ -108,6 +108,11 @@ class Outbox(End):
         """Count a message that is none."""
         self.rejected += 1
 
+    def begin(self) -> None:
+        """Introduce ourselves anew, as on every new connection."""
+        with self._changed:
+            self._link.begin()
+
     def notice_silence(self, monotonic_ns: int) -> bool:
         """Let the link find out that nobody answers; return whether it has just now."""
         with self._changed:

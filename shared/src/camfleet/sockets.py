@@ -62,18 +62,15 @@ def bind_router(
     return context, router
 
 
-def connect_dealer(
+def open_dealer(
     address: str, high_water_mark: int, bundle: Bundle | None = None
 ) -> tuple[Context, Socket]:
-    """Connect a DEALER that queues nothing while there is no connection.
+    """Open a DEALER that queues nothing while there is no connection; it is not connected yet.
 
     Args:
-        address: the hub's.
+        address: that it will be connected to.
         high_water_mark: messages that may wait.
         bundle: the keys; without them everything is sent unencrypted.
-
-    Raises:
-        LocalProtocolError: when that is no address.
     """
     context = zmq.Context()
     dealer = context.socket(zmq.DEALER)
@@ -85,12 +82,6 @@ def connect_dealer(
         dealer.setsockopt_string(zmq.CURVE_SERVERKEY, bundle.hub_key)
         dealer.setsockopt_string(zmq.CURVE_PUBLICKEY, bundle.keys.public)
         dealer.setsockopt_string(zmq.CURVE_SECRETKEY, bundle.keys.secret)
-    try:
-        dealer.connect(address)
-    except zmq.ZMQError as error:
-        dealer.close()
-        context.term()
-        raise LocalProtocolError(f"address is {address!r}, want tcp://HOST:PORT") from error
     return context, dealer
 
 

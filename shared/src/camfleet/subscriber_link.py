@@ -178,12 +178,18 @@ class SubscriberLink:
                 raise RemoteProtocolError(Reason.KIND, f"a hub sent {kind}, want its own kinds")
         return None
 
+    def begin(self) -> None:
+        """Subscribe at once, if anything is wanted."""
+        self.state = LinkState.CONNECTING
+        self._backoff.reset()
+        self._due_ns = 0
+
     def notice_silence(self, monotonic_ns: int) -> bool:
         """Begin anew when the hub has not been heard for too long; return whether that is so."""
         silence_s = (monotonic_ns - self._heard_ns) / _NS
         if self.state is not LinkState.ONLINE or silence_s < STALE_AFTER_S:
             return False
-        self._begin()
+        self.begin()
         return True
 
     def poll(self, unix_ns: int, monotonic_ns: int) -> list[bytes]:
@@ -281,11 +287,6 @@ class SubscriberLink:
         self._done += lost
         self._arrived += lost
 
-    def _begin(self) -> None:
-        self.state = LinkState.CONNECTING
-        self._backoff.reset()
-        self._due_ns = 0
-
     def _welcome(self, welcome: Welcome, monotonic_ns: int) -> None:
         """Count anew: deliveries are numbered from 0 after each welcome."""
         wanted = self._limit - self._arrived
@@ -299,7 +300,7 @@ class SubscriberLink:
     def _refuse(self, reason: str, text: str) -> None:
         if reason == Reason.UNKNOWN_PEER:
             if self.state is LinkState.ONLINE:  # the hub was restarted
-                self._begin()
+                self.begin()
             return
         self.state = LinkState.REFUSED
         self.refusal = text

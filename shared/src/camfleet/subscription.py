@@ -20,10 +20,11 @@ OVERFLOW: Final = "overflow"
 
 
 class Waiting(NamedTuple):
-    """A frame that waits for its credit."""
+    """A frame that waits for its credit, and how many right before it cannot be had."""
 
     stream_id: str
     frame: Frame
+    missed: int
 
 
 class Sent(NamedTuple):
@@ -39,7 +40,7 @@ class _Tally:
     """How far a subscriber is with one stream."""
 
     seen: int | None = None  # the number of the last frame that was offered; None before it
-    skipped: int = 0  # since its last delivery
+    skipped: int = 0  # since its last delivery, and before what waits
 
 
 class Subscription:
@@ -80,7 +81,7 @@ class Subscription:
         self._limit = 0
         self._arrived = 0
         self._under_way: deque[Sent] = deque()
-        self._newest: dict[str, Frame] = {}
+        self._newest: dict[str, Waiting] = {}
         self._queue: deque[Waiting] = deque()
         self._queue_bytes = 0
         self._tallies: dict[str, _Tally] = {}
@@ -109,14 +110,9 @@ class Subscription:
             return
         tally.seen = number
         if self.delivery == "newest":
-            self._skip(stream_id, NEWER, missed + (stream_id in self._newest))
-            self._newest[stream_id] = frame
-            return
-        self._skip(stream_id, OVERFLOW, missed)
-        self._queue.append(Waiting(stream_id, frame))
-        self._queue_bytes += len(frame.payload)
-        while len(self._queue) > MAX_QUEUE_FRAMES or self._queue_bytes > MAX_QUEUE_BYTES:
-            self._skip(self._next().stream_id, OVERFLOW, 1)
+            self._replace(Waiting(stream_id, frame, missed))
+        else:
+            self._queue_up(Waiting(stream_id, frame, missed))
 
     def take(self) -> tuple[Waiting, int]:
         """Spend a credit on the frame that is due; return how many of its stream it follows on.
@@ -125,7 +121,7 @@ class Subscription:
         """
         waiting = self._next()
         tally = self._tallies[waiting.stream_id]
-        skipped, tally.skipped = tally.skipped, 0
+        skipped, tally.skipped = tally.skipped + waiting.missed, 0
         return waiting, skipped
 
     def deliver(self, waiting: Waiting, unix_ns: int) -> None:
@@ -138,8 +134,8 @@ class Subscription:
 
     def refuse(self, waiting: Waiting, skipped: int, reason: str) -> None:
         """Note that a frame that was taken cannot go out."""
-        self._tallies[waiting.stream_id].skipped = skipped
-        self._skip(waiting.stream_id, reason, 1)
+        self._tallies[waiting.stream_id].skipped = skipped + 1
+        self.dropped[waiting.stream_id, reason] += 1
 
     def ask(self, ask: Ask) -> Sent | None:
         """Take credit; return the newest delivery that arrived, if that is news.
@@ -164,13 +160,30 @@ class Subscription:
 
     def _next(self) -> Waiting:
         if self._newest:
-            stream_id = next(iter(self._newest))
-            return Waiting(stream_id, self._newest.pop(stream_id))
+            return self._newest.pop(next(iter(self._newest)))
         waiting = self._queue.popleft()
         self._queue_bytes -= len(waiting.frame.payload)
         return waiting
 
-    def _skip(self, stream_id: str, reason: str, count: int) -> None:
+    def _replace(self, waiting: Waiting) -> None:
+        """Give a frame its stream's place, whoever has it."""
+        stream_id, frame, missed = waiting
+        replaced = self._newest.get(stream_id)
+        self._drop(stream_id, NEWER, missed + (replaced is not None))
+        if replaced is not None:
+            missed += replaced.missed + 1
+        self._newest[stream_id] = Waiting(stream_id, frame, missed)
+
+    def _queue_up(self, waiting: Waiting) -> None:
+        """Put a frame behind all others; the oldest make room."""
+        self._drop(waiting.stream_id, OVERFLOW, waiting.missed)
+        self._queue.append(waiting)
+        self._queue_bytes += len(waiting.frame.payload)
+        while len(self._queue) > MAX_QUEUE_FRAMES or self._queue_bytes > MAX_QUEUE_BYTES:
+            oldest = self._next()
+            self._tallies[oldest.stream_id].skipped += oldest.missed + 1
+            self._drop(oldest.stream_id, OVERFLOW, 1)
+
+    def _drop(self, stream_id: str, reason: str, count: int) -> None:
         if count:
-            self._tallies[stream_id].skipped += count
             self.dropped[stream_id, reason] += count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import socket
 import time
 from contextlib import ExitStack
 from functools import partial
@@ -16,14 +17,16 @@ import structlog
 from camfleet.backoff import Backoff
 from camfleet.codec import encode_jpeg
 from camfleet.errors import LocalProtocolError
+from camfleet.keys import DEFAULT_BUNDLE, Bundle
 from camfleet.logs import configure_logs
 from camfleet.sender import Sender
 from camfleet.settings import load_settings, read_command_line, refuse
 from camfleet_node.camera import Camera, close_all
 from camfleet_node.link_log import LinkLog
 from camfleet_node.opener import open_source
-from camfleet_node.settings import PREFIX, NodeSettings, OpenCVCamera
+from camfleet_node.settings import PLAIN_HUB, PREFIX, NodeSettings, OpenCVCamera
 from camfleet_node.sources import Source, SourceError
+from camfleet_node.supervisor import Supervisor
 
 EXIT_BROKEN: Final = 1
 _WATCH_S: Final = 0.5
@@ -51,11 +54,12 @@ def main() -> None:
                 encode=partial(encode_jpeg, quality=camera.quality),
                 backoff=Backoff(_FIRST_RETRY_S, _MOST_RETRY_S, random.random),
                 source=sources.get(name),
+                interval_s=1 / camera.fps if camera.fps else 0.0,
             )
             for name, camera in settings.cameras.items()
         ]
         stack.callback(close_all, cameras)
-        _watch(sender, settings.hub, stopping)
+        _watch(sender, Supervisor(cameras, settings.stall_s), stopping)
     _log.info("stopped")
 
 
@@ -85,22 +89,48 @@ def _open_sources(settings: NodeSettings) -> dict[str, Source]:
 
 
 def _open_sender(settings: NodeSettings) -> Sender:
+    """Connect with the node's bundle, or plain where that is chosen."""
+    bundle = None if settings.plain else _read_bundle(settings)
+    hub, name = settings.hub, settings.name
+    if bundle is None:
+        hub, name = hub or PLAIN_HUB, name or socket.gethostname()
+        _log.warning("plain: no keys and no encryption; for a trusted network only", hub=hub)
+    elif name not in {None, bundle.name}:
+        refuse([f"{PREFIX}NAME: found {name!r}, want the bundle's {bundle.name!r}, or nothing"])
     try:
-        return Sender(settings.hub, settings.name, software=_SOFTWARE)
+        return Sender(hub, name, bundle=bundle, plain=settings.plain, software=_SOFTWARE)
     except LocalProtocolError as error:
-        refuse([f"{PREFIX}HUB: {error}"])
+        refuse([f"{PREFIX}{'BUNDLE' if settings.hub is None and bundle else 'HUB'}: {error}"])
 
 
-def _watch(sender: Sender, hub: str, stopping: SimpleQueue[int]) -> None:
-    """Log how the link stands until the node is to stop.
+def _read_bundle(settings: NodeSettings) -> Bundle:
+    path = settings.bundle or DEFAULT_BUNDLE
+    try:
+        return Bundle.read(path)
+    except LocalProtocolError as error:
+        lesson = (
+            "; want a bundle, made on the hub's machine by `camfleet-hub enrol NAME`, or "
+            f"{PREFIX}PLAIN=true on a network that is trusted"
+        )
+        is_there = path.expanduser().exists()
+        refuse([f"{PREFIX}BUNDLE: {error}{'' if is_there else lesson}"])
 
-    A sender that broke ends the program, so that its supervisor starts it anew.
+
+def _watch(sender: Sender, supervisor: Supervisor, stopping: SimpleQueue[int]) -> None:
+    """Log how the link stands and look after the cameras until the node is to stop.
+
+    A sender that broke, or a camera that hangs whatever is done, ends the program, so that
+    systemd or Docker starts it anew.
     """
-    link_log = LinkLog(hub)
+    link_log = LinkLog(sender.address)
     while not _is_heard(stopping):
         if not sender.is_alive:
             raise SystemExit(EXIT_BROKEN)
         link_log.look(sender.state, sender.refusal, time.monotonic())
+        problem = supervisor.look(time.monotonic_ns())
+        if problem:
+            _log.error("ends, to be started anew", problem=problem)
+            raise SystemExit(EXIT_BROKEN)
 
 
 def _is_heard(stopping: SimpleQueue[int]) -> bool:

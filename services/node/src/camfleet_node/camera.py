@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from typing import Final
 
 import structlog
@@ -17,13 +16,17 @@ from camfleet.backoff import Backoff
 from camfleet.draft import Draft
 from camfleet.errors import LocalProtocolError
 from camfleet.frame import Stages
+from camfleet.liveness import usual_interval_s
 from camfleet.mailbox import Mailbox
 from camfleet.outbox import Outlet
-from camfleet_node.sources import Image, Picture, Source, SourceError
+from camfleet_node.capture import Capture
+from camfleet_node.sources import Image, Picture, Source
 
+_NS: Final = 1_000_000_000
 _WAIT_S: Final = 0.2  # how soon a thread notices that it is to stop
 _TELL_S: Final = 1.0  # between two events of one cause
 _STOP_S: Final = 0.5  # how long one may hang in a driver before it is left behind
+_MOST_HANGING: Final = 4  # threads left behind, each with its device and its memory
 _log = structlog.get_logger()
 
 
@@ -47,6 +50,12 @@ class Camera:
         encode: makes a JPEG of a picture; a `ValueError` of it says that the picture is unfit.
         backoff: between two tries to open the source.
         source: already open, to begin with.
+        interval_s: between two pictures, as far as that is known beforehand; else 0.
+        monotonic_ns: for tests; the clock that silences are measured on.
+
+    Attributes:
+        name: of the camera.
+        restarts: how often it was reopened because it hung.
     """
 
     def __init__(
@@ -58,22 +67,25 @@ class Camera:
         backoff: Backoff,
         *,
         source: Source | None = None,
+        interval_s: float = 0.0,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._name = name
+        self.name = name
+        self.restarts = 0
         self._outlet = outlet
         self._opens = opens
         self._to_jpeg = encode
         self._backoff = backoff
-        self._source = source
+        self._monotonic_ns = monotonic_ns
+        self._gaps_s = (interval_s,) if interval_s else ()
+        self._pictured_ns: int | None = None
         self._told_s: dict[str, float] = {}  # monotonic, by cause
         self._pictures: Mailbox[tuple[int, Picture]] = Mailbox()
         self._closed = threading.Event()
-        self._threads = [
-            threading.Thread(target=work, name=f"{work.__name__[1:]}-{name}", daemon=True)
-            for work in (self._capture, self._encode)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._left: list[Capture] = []  # that may still hang
+        self._capture = self._open(source)
+        self._encoder = threading.Thread(target=self._encode, name=f"encode-{name}", daemon=True)
+        self._encoder.start()
 
     def close(self) -> None:
         """Stop both threads; one that hangs in a driver is left behind."""
@@ -83,52 +95,77 @@ class Camera:
         """Tell both threads to end, and wait for nothing."""
         self._closed.set()
         self._pictures.close()
-        source = self._source
-        if source is not None:  # on a thread of its own, for closing may hang as well
-            closer = threading.Thread(target=source.close, name=f"close-{self._name}", daemon=True)
-            closer.start()
-            self._threads.append(closer)
+        self._capture.leave()
 
     def join(self, deadline_s: float) -> None:
-        """Wait for the threads until a monotonic time."""
-        for thread in self._threads:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
+        """Wait for the threads until a monotonic time; for those left behind not at all."""
+        self._capture.join(deadline_s)
+        self._encoder.join(max(0.0, deadline_s - time.monotonic()))
 
-    def _capture(self) -> None:
-        while not self._closed.is_set():
-            problem = self._use_source()
-            if not self._closed.is_set():
-                self._pause(problem)
+    # For its supervisor, which may be any one thread.
 
-    def _use_source(self) -> str:
-        """Read a source for as long as it lasts; return what was wrong with it."""
-        try:
-            self._source = self._source or self._opens()
-            with closing(self._source) as source:
-                self._read(source)
-        except SourceError as error:
-            return str(error)
-        except Exception as error:  # noqa: BLE001 - a supervision boundary: opening anew may help
-            _log.exception("source broke", camera=self._name)
-            return f"{type(error).__name__}: {error}"
-        finally:
-            self._source = None
-        return "its pictures have ended"
+    @property
+    def interval_s(self) -> float:
+        """Usually between two of its pictures; 0 where that is not known yet."""
+        return usual_interval_s(self._gaps_s)
 
-    def _read(self, source: Source) -> None:
-        while not self._closed.is_set() and (picture := source.read()):
-            self._backoff.reset()
-            for _ in range(picture.passed_over):
-                self._outlet.capture()
-                self._outlet.drop("newer")
-            sequence = self._outlet.capture()
-            if self._pictures.put((sequence, picture)):
-                self._outlet.drop("newer")
+    def silence_s(self, monotonic_ns: int) -> float:
+        """Since its last sign of life: a picture, or an error that it recovers from by itself.
 
-    def _pause(self, problem: str) -> None:
-        delay_s = self._backoff.next_s()
-        _log.warning("camera failed", camera=self._name, problem=problem, retry_s=round(delay_s, 1))
-        self._closed.wait(delay_s)
+        While a thread that was left behind still hangs, an error may be due to that, for it
+        holds the device. Then only a picture is a sign of life.
+        """
+        capture = self._capture
+        heard_ns = capture.pictured_ns if self._is_held else capture.answered_ns
+        return (monotonic_ns - heard_ns) / _NS
+
+    @property
+    def is_beyond_help(self) -> bool:
+        """Whether it gave no sign of life since it was reopened, or hangs too often."""
+        capture = self._capture
+        has_answered = capture.has_pictured or (capture.has_failed and not self._is_held)
+        is_in_vain = self.restarts > 0 and not has_answered
+        return is_in_vain or len(self._hanging()) >= _MOST_HANGING
+
+    def reopen(self) -> None:
+        """Leave the thread that hangs behind, and open the source on a new one."""
+        self.restarts += 1
+        self._left = [*self._hanging(), self._capture]
+        self._capture.leave()
+        self._capture = self._open()
+
+    @property
+    def _is_held(self) -> bool:
+        return bool(self._hanging())
+
+    def _hanging(self) -> list[Capture]:
+        return [capture for capture in self._left if capture.is_running]
+
+    def _open(self, source: Source | None = None) -> Capture:
+        return Capture(
+            self.name,
+            self._opens,
+            self._take,
+            self._backoff,
+            source=source,
+            monotonic_ns=self._monotonic_ns,
+        )
+
+    # On the capture's thread.
+
+    def _take(self, picture: Picture) -> None:
+        now_ns = self._monotonic_ns()
+        if self._pictured_ns is not None:
+            self._gaps_s = (*self._gaps_s[-2:], (now_ns - self._pictured_ns) / _NS)
+        self._pictured_ns = now_ns
+        for _ in range(picture.passed_over):
+            self._outlet.capture()
+            self._outlet.drop("newer")
+        sequence = self._outlet.capture()
+        if self._pictures.put((sequence, picture)):
+            self._outlet.drop("newer")
+
+    # On the encoder's thread.
 
     def _encode(self) -> None:
         while not self._closed.is_set():
@@ -155,7 +192,7 @@ class Camera:
         self._told_s[cause] = now_s
         is_foreseen = isinstance(error, (ValueError, LocalProtocolError))
         trace = {} if is_foreseen else {"exc_info": error}
-        _log.warning("unfit picture", camera=self._name, problem=f"{cause}: {error}", **trace)
+        _log.warning("unfit picture", camera=self.name, problem=f"{cause}: {error}", **trace)
 
     def _draft(self, sequence: int, picture: Picture) -> Draft:
         captured_ns = picture.captured_ns + picture.capture_ns

@@ -1,0 +1,61 @@
+"""Looks after the cameras of a node: who hangs is reopened. It never waits for a camera."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from camfleet.liveness import MAX_INTERVAL_S
+from camfleet_node.camera import Camera
+
+_NS: Final = 1_000_000_000
+_INTERVALS: Final = 3  # of a camera's own, as for a stream that is judged stale
+_ASLEEP_S: Final = 3.0  # between two looks, which come twice a second: nobody ran meanwhile
+_log = structlog.get_logger()
+
+
+class Supervisor:
+    """Reopens cameras that give neither a picture nor an error for too long.
+
+    A camera that fails tries again by itself, and is none of its business. The time in which
+    this process was suspended is nobody's silence.
+
+    Args:
+        cameras: all of a node.
+        stall_s: so long a camera may be silent; or three of its usual intervals, where that is
+            longer.
+    """
+
+    def __init__(self, cameras: Sequence[Camera], stall_s: float) -> None:
+        self._cameras = cameras
+        self._stall_s = stall_s
+        self._looked_ns: int | None = None
+        self._awake_ns = 0
+
+    def look(self, monotonic_ns: int) -> str:
+        """Reopen who stalls, twice a second or so.
+
+        Returns:
+            Why only a new process may help: a camera stalls that was reopened before. Else an
+            empty text.
+        """
+        if self._looked_ns is None or monotonic_ns - self._looked_ns > _ASLEEP_S * _NS:
+            self._awake_ns = monotonic_ns
+        self._looked_ns = monotonic_ns
+        awake_s = (monotonic_ns - self._awake_ns) / _NS
+        for camera in self._cameras:
+            limit_s = max(self._stall_s, _INTERVALS * min(camera.interval_s, MAX_INTERVAL_S))
+            if min(camera.silence_s(monotonic_ns), awake_s) < limit_s:
+                continue
+            if camera.is_beyond_help:
+                return f"camera {camera.name} still hangs, {limit_s:g} s after it was reopened"
+            camera.reopen()
+            _log.warning(
+                "camera stalled and is reopened",
+                camera=camera.name,
+                silent_s=limit_s,
+                restarts=camera.restarts,
+            )
+        return ""
