@@ -23,7 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from camfleet import timecode
 from camfleet.keys import Bundle
-from camfleet.sockets import connect_dealer
+from camfleet.sockets import open_dealer
 from camfleet.wire import Bye, encode
 
 if TYPE_CHECKING:
@@ -467,7 +467,8 @@ def test_nonsense_at_the_nodes_port_is_counted_and_nodes_go_on(
     messages = [[b""], [b"x"], [b"x", b""], [nested, b""], [b"x" * 5000, b""], [b"a"] * 50]
     line = 'camfleet_messages_rejected_total{camera="",node="",reason="header"}'
     bundle = Bundle.read(open_house.enrol("nonsense"))
-    context, dealer = connect_dealer(bundle.address, 10, bundle)
+    context, dealer = open_dealer(bundle.address, 10, bundle)
+    dealer.connect(bundle.address)
     with context, dealer:
         dealer.setsockopt(zmq.SNDTIMEO, int(TIMEOUT_S * 1000))
         for message in messages:

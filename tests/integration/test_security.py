@@ -17,16 +17,14 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import zmq
 
-from camfleet.backoff import Backoff
 from camfleet.connections import Connections
 from camfleet.errors import LocalProtocolError
 from camfleet.gate import Gate, cut
-from camfleet.handshakes import Handshakes
 from camfleet.keyring import Keyring
 from camfleet.keys import Bundle, KeyPair, Role
 from camfleet.node_link import LinkState
 from camfleet.sender import Sender
-from camfleet.sockets import bind_router, connect_dealer
+from camfleet.sockets import bind_router, open_dealer
 
 if TYPE_CHECKING:
     from tests.integration.conftest import House, Until
@@ -98,7 +96,8 @@ class Dealer:
     """A peer that keeps saying hello."""
 
     def __init__(self, stack: ExitStack, address: str, bundle: Bundle | None) -> None:
-        context, self.socket = connect_dealer(address, 10, bundle)
+        context, self.socket = open_dealer(address, 10, bundle)
+        self.socket.connect(address)
         stack.callback(context.term)
         stack.enter_context(self.socket)
         self.socket.setsockopt(zmq.LINGER, 0)
@@ -372,24 +371,6 @@ def test_a_sender_whose_key_was_revoked_says_so(
     sender = stack.enter_context(Sender(bundle=bundle))
     refused(sender, door, until, "it is not enrolled there, or revoked")
 
-
-def test_a_refusal_from_before_anybody_watched_is_told_all_the_same(
-    stack: ExitStack, door: Door, gate: Gate, keyring: Keyring, until: Until
-) -> None:
-    bundle = enrol(keyring, door)
-    keyring.revoke("pi")
-    dealer = Dealer(stack, door.address, bundle)
-    stays_out(door, dealer.say, until, failures=1)
-    backoff = Backoff(0.1, 0.1, lambda: 1.0)
-    with Handshakes(dealer.socket, door.address, backoff, plain=False) as handshakes:
-
-        def is_told() -> bool:
-            handshakes.look(time.monotonic_ns())
-            assert door.hear() is None
-            return "not enrolled there" in handshakes.problem
-
-        until(is_told)
-    assert gate.refused >= 2
 
 
 def test_a_sender_with_another_hubs_bundle_says_so(

@@ -141,11 +141,12 @@ class Link(RuleBasedStateMachine):
         """However it went so far: mended, the link serves again, and the counts add up."""
         self.link.rate_bytes_s = None
         self.wait(SETTLED_S)
-        self.wait(SETTLED_S)
+        self.wait(SETTLED_S)  # what had no credit just then, because the link was drained, has it
+        self.link.run(SETTLED_S)
         arrived = len(self._frames())
         for counters in self.node.counters():
             self.capture(counters.stream, 1)
-        self.wait(SETTLED_S)  # what had no credit just then, because the link was drained, has it
+        self.wait(SETTLED_S)
         self.link.run(SETTLED_S)
         assert len(self._frames()) == arrived + len(self.node.counters())
         self._read()

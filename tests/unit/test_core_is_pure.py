@@ -16,6 +16,7 @@ SOURCES = {
 }
 CORE = {
     "camfleet.admission",
+    "camfleet.answers",
     "camfleet.backoff",
     "camfleet.clock",
     "camfleet.codec",
