@@ -21,6 +21,10 @@ from camfleet.waker import Waker
 
 _BURST: Final = 64  # messages taken before the answers go out
 _MOST_PARTS: Final = 8  # kept of one message; none of ours has more than three
+_LOOK_NS: Final = 20_000_000  # between two looks at who connects
+# As plain numbers, which spares each call the making of one out of an enumeration.
+_NOBLOCK: Final = int(zmq.NOBLOCK)
+_MORE: Final = int(zmq.SNDMORE | zmq.NOBLOCK)
 
 
 class Port(ABC):
@@ -76,8 +80,12 @@ class Port(ABC):
 
     def send(self, identity: bytes, *parts: bytes) -> None:
         """Send to a peer, on the port's thread; a peer that does not read loses it."""
+        send = self._router.send
         with contextlib.suppress(zmq.Again):
-            self._router.send_multipart((identity, *parts), zmq.NOBLOCK)
+            send(identity, _MORE)
+            for part in parts[:-1]:
+                send(part, _MORE)
+            send(parts[-1], _NOBLOCK)
 
     @property
     def refused(self) -> int:
@@ -146,13 +154,16 @@ class Port(ABC):
 
     def _run(self) -> None:
         with self._router, self.connections:
+            looked_ns = 0
             while not self._is_closing:
                 self._take_burst()
                 while self._posted:
                     self._posted.popleft()()
                 self.after_burst()
-                self.connections.look()
                 self.alive_ns = time.monotonic_ns()
+                if self.alive_ns - looked_ns > _LOOK_NS:
+                    looked_ns = self.alive_ns
+                    self.connections.look()
 
     def _take_burst(self) -> None:
         """Wait for a message, then take what else is there."""
@@ -165,7 +176,7 @@ class Port(ABC):
                     self._waker.heard()
                     break
                 self.take(identity, parts)
-                flags = zmq.NOBLOCK
+                flags = _NOBLOCK
 
     def _rest(self) -> list[zmq.Frame]:
         """The parts behind an identity. A message is all there as soon as its first part is."""
