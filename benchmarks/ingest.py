@@ -22,6 +22,7 @@ import imagezmq
 import numpy as np
 import zmq
 from harness import Sample, alternate, arguments, compare, finish
+from msgspec.structs import replace
 
 from camfleet.backoff import Backoff
 from camfleet.codec import encode_jpeg
@@ -61,7 +62,7 @@ def main() -> None:
             stock["fps"],
             "frames/s",
             sign="≥",
-            goal=1.3,
+            goal=1.6,
         ),
         compare(
             "hub CPU, beside a bare ROUTER",
@@ -83,15 +84,18 @@ def picture() -> bytes:
     return encode_jpeg(np.clip(base + noise, 0, 255).astype(np.uint8), 62)
 
 
-def measure(hub: Hub, send: Send, jpeg: bytes, span_s: float) -> Sample:
-    """Run one contender: its hub and eight senders, each a process."""
+def measure(
+    hub: Hub, send: Send, jpeg: bytes, span_s: float, senders_count: int = SENDERS
+) -> Sample:
+    """Run one contender: its hub and its senders, each a process."""
     spawn = mp.get_context("spawn")
     stop, addresses, samples = spawn.Event(), spawn.Queue(), spawn.Queue()
     hub_process = spawn.Process(target=hub, args=(stop, addresses, samples, span_s))
     hub_process.start()
     address = addresses.get(timeout=30)
     senders = [
-        spawn.Process(target=send, args=(address, number, stop, jpeg)) for number in range(SENDERS)
+        spawn.Process(target=send, args=(address, number, stop, jpeg))
+        for number in range(senders_count)
     ]
     for process in senders:
         process.start()
@@ -142,11 +146,16 @@ def camfleet_hub(stop: Event, addresses: Queue[str], samples: Queue[Sample], spa
             time.sleep(0.01)
         if any(stream.stats.lost for stream in fleet.streams()):
             sys.exit("frames were lost")
-        samples.put(_sample(meter))
+        samples.put(taken(meter))
         stop.wait()
 
 
 def camfleet_sender(address: str, number: int, stop: Event, jpeg: bytes) -> None:
+    """A sender of JPEGs by the product's own link."""
+    stream(address, number, stop, Draft(0, 0, 0, jpeg, "jpeg", (480, 640, 3)))
+
+
+def stream(address: str, number: int, stop: Event, draft: Draft) -> None:
     """The product's own link on one thread, which sends whenever it holds a credit."""
     roll = random.random
     link = NodeLink(f"node-{number}", random.getrandbits(63), Backoff(0.05, 1.0, roll))
@@ -160,16 +169,17 @@ def camfleet_sender(address: str, number: int, stop: Event, jpeg: bytes) -> None
                 dealer.send_multipart((header, b""))
             while link.credit(STREAM) > 0:
                 now_ns = time.time_ns()
-                draft = Draft(link.capture(STREAM), now_ns, now_ns, jpeg, "jpeg", (480, 640, 3))
-                dealer.send(link.send(STREAM, draft, now_ns), zmq.SNDMORE)
-                dealer.send(jpeg, copy=False)
+                sequence = link.capture(STREAM)
+                new = replace(draft, sequence=sequence, captured_ns=now_ns, ready_ns=now_ns)
+                dealer.send(link.send(STREAM, new, now_ns), zmq.SNDMORE)
+                dealer.send(draft.payload, copy=False)
             with contextlib.suppress(zmq.Again):
                 link.receive(dealer.recv_multipart()[0], time.time_ns(), time.monotonic_ns())
 
 
 def imagezmq_hub(stop: Event, addresses: Queue[str], samples: Queue[Sample], span_s: float) -> None:
     """A stock hub, as its examples write it."""
-    address, meter = f"tcp://127.0.0.1:{_free_port()}", Meter(span_s)
+    address, meter = f"tcp://127.0.0.1:{free_port()}", Meter(span_s)
     with imagezmq.ImageHub(address) as hub:
         addresses.put(address)
         for frames in count():
@@ -177,7 +187,7 @@ def imagezmq_hub(stop: Event, addresses: Queue[str], samples: Queue[Sample], spa
             hub.send_reply(b"OK")
             if frames % 64 == 0 and meter.look(frames):
                 break
-        samples.put(_sample(meter))
+        samples.put(taken(meter))
         while not stop.is_set():  # senders can only end between a request and its reply
             if hub.zmq_socket.poll(50):
                 hub.recv_jpg()
@@ -205,7 +215,7 @@ def bare_hub(stop: Event, addresses: Queue[str], samples: Queue[Sample], span_s:
             router.send_multipart((identity.bytes, b"1"))
             if frames % 64 == 0 and meter.look(frames):
                 break
-        samples.put(_sample(meter))
+        samples.put(taken(meter))
         stop.wait()
 
 
@@ -227,13 +237,15 @@ def bare_sender(address: str, number: int, stop: Event, jpeg: bytes) -> None:
                 credit = 1
 
 
-def _sample(meter: Meter) -> Sample:
+def taken(meter: Meter) -> Sample:
+    """What a meter found."""
     if meter.sample is None:
         raise RuntimeError("the measurement is not over")
     return meter.sample
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
     with zmq.Context() as context, context.socket(zmq.ROUTER) as probe:
         return probe.bind_to_random_port("tcp://127.0.0.1")
 

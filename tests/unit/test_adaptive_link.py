@@ -100,3 +100,23 @@ def test_an_overloaded_link_does_not_mistake_its_own_queue_for_distance() -> Non
     film.most_in_flight = 0
     film.run(60.0)
     assert film.most_in_flight <= 3
+
+
+def test_demand_rises_within_one_round_trip() -> None:
+    clock = FakeClock()
+    node = NodeLink("pi", 1, Backoff(0.25, 2.0, lambda: 0.5))
+    node.declare(FRONT)
+    link = PairedLink(clock, node, delay_s=0.05, on_demand=True)
+    link.run(3.5)
+    draft = Draft(0, link.node_ns(), link.node_ns(), FRAME, "raw", (100, 200, 3))
+    while node.credit(FRONT):  # what a heartbeat grants is spent, and the next one is far
+        link.send(node, FRONT, draft)
+    link.run(0.2)
+    link.events.clear()
+    assert node.credit(FRONT) == 0
+    link.hub.want("pi", FRONT, clock.monotonic_ns())
+    link.run(0.05)
+    assert node.credit(FRONT) >= 1
+    link.send(node, FRONT, draft)
+    link.run(0.05)
+    assert [type(event) for event in link.events] == [Frame]
