@@ -203,6 +203,14 @@ def test_jitter_is_a_sixteenth_of_each_variation() -> None:
     assert jitter.jitter_ns == 1 + (16 - 1) / 16
 
 
+@pytest.mark.parametrize("step_ns", [3600 * 10**9, -3600 * 10**9])
+def test_a_clock_that_was_set_is_not_jitter(step_ns: int) -> None:
+    jitter = Jitter()
+    for n in range(10):
+        jitter.add(T + n * 33 * MS + (step_ns if n > 4 else 0), T + n * 33 * MS)
+    assert jitter.jitter_ns == 0
+
+
 def test_another_sessions_clock_is_not_jitter(stats: StreamStats) -> None:
     stats.account(frame(0))
     stats.begin(2, counters(0, 0))

@@ -15,6 +15,7 @@ LATENCY_BUCKETS_S: Final = (
 )  # fmt: skip
 STAGES: Final = ("encoded", "sent", "received", "delivered")
 _NS: Final = 1e9
+_STEP_NS: Final = 10_000_000_000  # more than any frame is late: a clock was set
 _RATE_SPAN_S: Final = 3.0
 _MOST_REASONS: Final = 32  # of dropping; more than this are a node's mischief
 
@@ -47,7 +48,9 @@ class Jitter:
         """Take one frame: capture on its node's clock, arrival on ours."""
         transit_ns = received_ns - captured_ns
         if self._transit_ns is not None:
-            self.jitter_ns += (abs(transit_ns - self._transit_ns) - self.jitter_ns) / 16
+            variation_ns = abs(transit_ns - self._transit_ns)
+            if variation_ns < _STEP_NS:
+                self.jitter_ns += (variation_ns - self.jitter_ns) / 16
         self._transit_ns = transit_ns
 
     def begin(self) -> None:
