@@ -63,7 +63,10 @@ def bind_router(
 
 
 def open_dealer(
-    address: str, high_water_mark: int, bundle: Bundle | None = None
+    address: str,
+    high_water_mark: int,
+    bundle: Bundle | None = None,
+    context: Context | None = None,
 ) -> tuple[Context, Socket]:
     """Open a DEALER that queues nothing while there is no connection; it is not connected yet.
 
@@ -71,8 +74,9 @@ def open_dealer(
         address: that it will be connected to.
         high_water_mark: messages that may wait.
         bundle: the keys; without them everything is sent unencrypted.
+        context: one that many share; by default one of its own.
     """
-    context = zmq.Context()
+    context = context or zmq.Context()
     dealer = context.socket(zmq.DEALER)
     _guard(dealer, high_water_mark)
     dealer.setsockopt(zmq.IPV6, _is_ipv6(address))

@@ -17,7 +17,7 @@ from camfleet.load.picture import SHAPE
 from camfleet.load.plan import SimulatedNode
 from camfleet.names import MAIN
 from camfleet.node_link import LinkState, NodeLink
-from camfleet.sockets import Context, Socket
+from camfleet.sockets import Context, open_dealer
 
 _FIRST_HELLO_S: Final = 0.1
 _MOST_HELLO_S: Final = 2.0
@@ -60,7 +60,8 @@ class NodeLoad:
         self._jpeg, self._frame = picture
         self._pending: dict[int, Draft] = {}
         self.sent = [0] * node.cameras
-        self.dealer = _connect(context, address, node)
+        _, self.dealer = open_dealer(address, _HIGH_WATER_MARK, node.bundle, context)
+        self.dealer.connect(address)
 
     def speak(self, monotonic_ns: int) -> None:
         """Send what the link has to say by itself."""
@@ -124,19 +125,3 @@ class NodeLoad:
         with contextlib.suppress(zmq.Again):
             self.dealer.send(header, zmq.SNDMORE | zmq.NOBLOCK)
             self.dealer.send(self._frame, zmq.NOBLOCK, copy=False)
-
-
-def _connect(context: Context, address: str, node: SimulatedNode) -> Socket:
-    """Connect a DEALER of a shared context, with the bounds that a node's has."""
-    dealer = context.socket(zmq.DEALER)
-    dealer.setsockopt(zmq.LINGER, 200)
-    dealer.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
-    dealer.setsockopt(zmq.RCVHWM, _HIGH_WATER_MARK)
-    dealer.setsockopt(zmq.IMMEDIATE, 1)
-    dealer.setsockopt(zmq.IPV6, "[" in address)
-    if node.bundle is not None:
-        dealer.setsockopt_string(zmq.CURVE_SERVERKEY, node.bundle.hub_key)
-        dealer.setsockopt_string(zmq.CURVE_PUBLICKEY, node.bundle.keys.public)
-        dealer.setsockopt_string(zmq.CURVE_SECRETKEY, node.bundle.keys.secret)
-    dealer.connect(address)
-    return dealer
