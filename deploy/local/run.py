@@ -188,7 +188,7 @@ def _announce(bind: str, host: str) -> None:
     print(f"nodes' port     tcp://{host}:{nodes}")
     if is_open:
         print("whoever reaches the wall may watch: there is no login yet")
-    print(f"your keys       {_shown(BUNDLE)}  (camfleet view --bundle FILE)")
+    print(f"your keys       {_shown(BUNDLE)}  (.venv/bin/camfleet view --bundle FILE)")
     print(f"logs            {_shown(LOGS)}/")
     print("Ctrl-C stops everything", flush=True)
 

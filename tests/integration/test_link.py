@@ -22,6 +22,7 @@ from camfleet.frame import Frame, FrameHeader
 from camfleet.node_link import LinkState
 from camfleet.receiver import Receiver
 from camfleet.sender import Sender
+from camfleet.testing import LinkEmulator
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Until
@@ -434,3 +435,38 @@ def test_a_stock_sender_on_the_nodes_port_is_told_apart(
         _, error = hub.rejected.get(timeout=DEADLINE_S)
     assert error.reason is Reason.PARTS
     assert "belongs on the port for imagezmq" in str(error)
+
+
+def test_a_receiver_closed_in_its_own_callback_says_so_and_goes_on(stack: ExitStack) -> None:
+    told: queue.Queue[str] = queue.Queue()
+
+    def closes(event: Event) -> None:
+        if isinstance(event, Frame):
+            with pytest.raises(LocalProtocolError, match="want another one"):
+                receiver.close()
+            told.put(event.node)
+
+    receiver = stack.enter_context(Receiver("tcp://127.0.0.1:0", on_event=closes, plain=True))
+    sender = stack.enter_context(Sender(receiver.address, "pi-1", plain=True))
+    outlet = sender.stream("front")
+    for _ in range(2):
+        assert outlet.wait_credit(DEADLINE_S)
+        sender.send("front", IMAGE)
+        assert told.get(timeout=DEADLINE_S) == "pi-1"
+    assert receiver.is_alive
+
+
+def test_a_frame_that_takes_longer_than_a_silence_arrives(hub: Hub, stack: ExitStack) -> None:
+    jpeg = JPEG + b"\0" * 16_000  # what follows a JPEG's end is nobody's business
+    link = LinkEmulator(hub.address, rate_bytes_s=len(jpeg) / 4)  # four seconds a frame
+    stack.enter_context(link)
+    sender = stack.enter_context(Sender(link.address, "pi-1", plain=True))
+    outlet = sender.stream("front")
+    assert outlet.wait_credit(DEADLINE_S)
+    for label in ("first", "second"):
+        deadline_s = time.monotonic() + 4 * DEADLINE_S
+        while not sender.send_jpeg("front", jpeg, label=label):
+            assert time.monotonic() < deadline_s
+            outlet.wait_credit(1.0)
+    while hub.frames.get(timeout=4 * DEADLINE_S).header.label != "second":
+        pass

@@ -372,7 +372,6 @@ def test_a_sender_whose_key_was_revoked_says_so(
     refused(sender, door, until, "it is not enrolled there, or revoked")
 
 
-
 def test_a_sender_with_another_hubs_bundle_says_so(
     stack: ExitStack, door: Door, keyring: Keyring, until: Until
 ) -> None:

@@ -102,6 +102,36 @@ def test_an_overloaded_link_does_not_mistake_its_own_queue_for_distance() -> Non
     assert film.most_in_flight <= 3
 
 
+@pytest.mark.parametrize("round_trip_s", [0.02, 0.04, 0.3])
+@pytest.mark.parametrize("service_s", [1 / 30, 0.2])
+@pytest.mark.parametrize("stall_s", [0.3, 1.2, 2.5])
+def test_frames_that_were_held_up_do_not_pass_for_a_fast_link(
+    round_trip_s: float, service_s: float, stall_s: float
+) -> None:
+    film = Film(fps=30, delay_s=round_trip_s / 2, rate_bytes_s=len(FRAME) / service_s)
+    film.run(10.0)
+    for _ in range(3):
+        film.link.stall(stall_s)
+        film.run(stall_s)
+        film.run(0.5)  # what waited meanwhile
+        assert max(film.run(5.0), default=0) <= 4 * service_s + 1.5 * round_trip_s
+
+
+@pytest.mark.parametrize("round_trip_s", [1.1, 1.5, 2.5])
+def test_a_round_trip_longer_than_a_heartbeats_interval_stops_nothing(round_trip_s: float) -> None:
+    film = Film(fps=10, delay_s=round_trip_s / 2, rate_bytes_s=None)
+    film.run(15.0)
+    assert len(film.run(20.0)) >= 0.9 * 200
+
+
+def test_a_path_that_becomes_longer_than_a_heartbeats_interval_goes_on() -> None:
+    film = Film(fps=10, delay_s=0.01, rate_bytes_s=None)
+    film.run(20.0)
+    film.link.delay_s = 0.6
+    film.run(15.0)
+    assert len(film.run(20.0)) >= 0.9 * 200
+
+
 def test_demand_rises_within_one_round_trip() -> None:
     clock = FakeClock()
     node = NodeLink("pi", 1, Backoff(0.25, 2.0, lambda: 0.5))

@@ -318,3 +318,15 @@ def test_what_a_subscriber_does_not_send_is_rejected(hub: Hub, message: wire.Mes
 def test_a_payload_behind_a_subscribers_message_is_rejected(hub: Hub) -> None:
     with pytest.raises(RemoteProtocolError, match="payload of Bye is 1 bytes, want none"):
         hub.link.receive(A, wire.encode(wire.Bye()), b"x", 1, 1)
+
+
+def test_one_key_cannot_take_all_places(hub: Hub) -> None:
+    said = wire.Subscribe(1, ("*",))
+    for n in range(16):
+        hub.say(said, bytes([n]), caller="me")
+    with pytest.raises(RemoteProtocolError, match="subscribers with this key are 16") as caught:
+        hub.say(said, b"one more", caller="me")
+    assert caught.value.reason is Reason.TOO_MANY
+    hub.say(said, bytes([0]), caller="me")  # again is not one more
+    hub.say(said, b"another", caller="you")
+    assert len(hub.link) == 17

@@ -453,3 +453,8 @@ def test_only_a_frame_has_a_payload(joined: Hub) -> None:
     error = joined.rejects(wire.Heartbeat(1, ()), payload=b"x")
     assert error.reason is Reason.PAYLOAD_SIZE
     assert str(error) == "payload of Heartbeat is 1 bytes, want none"
+
+
+def test_a_frame_far_beyond_its_credit_loses_nothing(joined: Hub) -> None:
+    error = joined.rejects(frame(2**61))
+    assert (error.reason, error.sent) == (Reason.NO_CREDIT, None)

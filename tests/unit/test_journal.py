@@ -106,3 +106,13 @@ def test_the_causes_that_are_remembered_are_bounded(told: Told) -> None:
     for number in range(5000):
         told.reject(f"node-{number}")
     assert len(told.journal._told_ns) <= 1024
+
+
+def test_a_peer_that_comes_and_goes_for_ever_does_not_fill_the_log(told: Told) -> None:
+    for session in range(5000):
+        told.node(NodeJoined("pi", session, FRONT, ""))
+    assert len(told.lines) == 1024
+    told.clock.advance(10)
+    for session in range(5000):
+        told.node(NodeJoined("pi", session, FRONT, ""))
+    assert len(told.lines) == 1044

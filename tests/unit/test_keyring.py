@@ -272,3 +272,24 @@ def test_a_list_that_others_may_read_is_refused(folder: Path, keyring: Keyring) 
     (folder / "enrolled.json").chmod(0o644)
     with pytest.raises(LocalProtocolError, match="found mode 0644, want 0600"):
         Keyring(folder)
+
+
+def test_a_list_that_was_lost_is_no_empty_list(folder: Path, keyring: Keyring) -> None:
+    keyring.enrol("pi", Role.NODE, "tcp://hub:5556")
+    (folder / "enrolled.json").unlink()
+    with pytest.raises(LocalProtocolError, match=r"there is no .*enrolled\.json any more"):
+        Keyring(folder)
+
+
+def test_a_draft_that_could_not_be_written_is_not_left_behind(
+    folder: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sorted(folder.iterdir())
+
+    def fails(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("camfleet.private_file.os.fsync", fails)
+    with pytest.raises(LocalProtocolError, match="No space left"):
+        keyring.enrol("pi", Role.NODE, "tcp://hub:5556")
+    assert sorted(folder.iterdir()) == before

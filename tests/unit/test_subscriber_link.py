@@ -6,6 +6,7 @@ from camfleet import wire
 from camfleet.backoff import Backoff
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.frame import FrameHeader
+from camfleet.inbox import Inbox
 from camfleet.subscriber_link import SubscriberLink
 from camfleet.testing import FakeClock, PairedSubscribers
 
@@ -242,3 +243,12 @@ def test_a_delivery_with_a_bad_payload_has_spent_its_credit() -> None:
 def test_what_a_hub_does_not_send_is_rejected() -> None:
     with pytest.raises(RemoteProtocolError, match="a hub sent Bye, want its own kinds"):
         subscriber().receive(header_of(wire.Bye()), b"", 1, 1)
+
+
+def test_who_waits_for_an_inbox_that_was_closed_is_called_at_once() -> None:
+    link = SubscriberLink(("*",), 1, Backoff(0.25, 2.0, lambda: 0.5))
+    inbox = Inbox(link, "newest", lambda: None)
+    inbox.close()
+    called: list[bool] = []
+    assert inbox.next_or_call(lambda: called.append(True)) is None
+    assert called == [True]

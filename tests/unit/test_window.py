@@ -13,16 +13,16 @@ S = 1_000 * MS
 @pytest.mark.parametrize(
     ("fps", "round_trip_ms", "wanted"),
     [
-        (60, 40, 4),  # 2.64 are on the way
-        (50, 40, 4),  # what a window of 2 delivers there: it must grow from that
+        (60, 40, 5),  # 2.64 are on the way
+        (50, 40, 5),  # what a window of 2 delivers there: it must grow from that
         (30, 0.2, 2),  # a slow link: one under way, one behind it
         (5, 200, 3),
-        (2000, 0.2, 10),  # a fast one: what the threads at both ends need to run
+        (2000, 0.2, 14),  # a fast one: what the threads at both ends need to run
         (0, 40, 2),
         (60, 10_000, 32),
     ],
 )
-def test_the_window_is_what_the_path_holds_and_two(
+def test_the_window_is_half_as_much_again_as_the_path_holds_and_two(
     fps: float, round_trip_ms: float, wanted: int
 ) -> None:
     assert window(fps, int(round_trip_ms * MS), most=32) == wanted
@@ -39,20 +39,27 @@ def test_the_window_has_a_bound(most: int) -> None:
 
 def test_the_delivery_rate_is_that_of_the_last_grants() -> None:
     rate = DeliveryRate()
-    assert rate.add(0, 0) == 0
+    assert rate.add(0, 0, MS) == 0
     for n in range(1, 20):
-        fps = rate.add(n, n * 10 * MS)
+        fps = rate.add(n, n * 10 * MS, MS)
     assert fps == pytest.approx(100)
     for n in range(8):
-        fps = rate.add(20 + 2 * n, (200 + 10 * n) * MS)
+        fps = rate.add(20 + 2 * n, (200 + 10 * n) * MS, MS)
     assert fps == pytest.approx(200)
 
 
 def test_a_pause_is_no_slow_delivery() -> None:
     rate = DeliveryRate()
-    rate.add(0, 0)
-    assert rate.add(1, 5 * S) == 0
-    assert rate.add(2, 5 * S + 20 * MS) == pytest.approx(50)
+    rate.add(0, 0, MS)
+    assert rate.add(1, 5 * S, MS) == 0
+    assert rate.add(2, 5 * S + 20 * MS, MS) == pytest.approx(50)
+
+
+def test_frames_that_come_all_at_once_are_no_fast_delivery() -> None:
+    rate = DeliveryRate()
+    for n in range(20):
+        fps = rate.add(n, 5 * S + n * MS // 20, 100 * MS)
+    assert fps == pytest.approx(19 / 0.104)
 
 
 def test_the_least_round_trip_is_kept() -> None:

@@ -75,6 +75,8 @@ class Admission:
             raise RemoteProtocolError(Reason.TOO_MANY, text)
         if holder is not None and self._is_taken(hello, holder, monotonic_ns):
             text = f"another node calls itself {node!r}, want a name of its own"
+            if caller is not None:
+                text = f"another machine uses the keys of {node!r} too, want a bundle for each"
             raise RemoteProtocolError(Reason.NAME_TAKEN, text)
 
     def displace(self, node: str, session: int) -> None:

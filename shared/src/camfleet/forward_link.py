@@ -32,6 +32,7 @@ from camfleet.wire import (
     encode,
 )
 
+MAX_PER_KEY: Final = 16  # programs of one person
 MAX_SUBSCRIBERS: Final = 256
 _NS: Final = 1_000_000_000
 _UNFIT: Final = "unfit"  # a header that leaves no room for a delivery's own
@@ -215,6 +216,9 @@ class ForwardLink:
         if others >= self._max_subscribers:
             text = f"subscribers here are {others}, want no more than {self._max_subscribers}"
             self._answers.refuse(identity, Reason.TOO_MANY, text)
+        if caller is not None and self._count(caller, identity) >= MAX_PER_KEY:
+            text = f"subscribers with this key are {MAX_PER_KEY}, want another key for one more"
+            self._answers.refuse(identity, Reason.TOO_MANY, text)
         self._subscriptions[identity] = Subscription(
             identity, caller, patterns, message.delivery, monotonic_ns
         )
@@ -223,6 +227,11 @@ class ForwardLink:
         return SubscriberJoined(
             identity, caller, message.session, message.patterns, message.software
         )
+
+    def _count(self, caller: str, identity: bytes) -> int:
+        """How many others came by the same key."""
+        subscriptions = self._subscriptions.items()
+        return sum(one.caller == caller for other, one in subscriptions if other != identity)
 
     def _parse(self, identity: bytes, patterns: Iterable[str]) -> tuple[StreamPattern, ...]:
         try:

@@ -28,12 +28,13 @@ _TRIED: Final = zmq.EVENT_CONNECT_RETRIED | zmq.EVENT_CONNECT_DELAYED | zmq.EVEN
 _WATCHED: Final = _TRIED | _FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 
 _NOT_ENROLLED: Final = (
-    "the hub does not let this key in: it is not enrolled there, or revoked; "
-    "want a new bundle by `camfleet-hub enrol NAME`"
+    "the hub does not let this key in: it is not enrolled for this port, or revoked; "
+    "want a bundle of this hub by `camfleet-hub enrol NAME` (--subscriber for who reads frames)"
 )
 _NO_CHECK: Final = "the hub could not check this key, status {}; want it repaired"
 _HUB_WANTS_KEYS: Final = (
-    "the hub lets only keys in and this sender is plain; want a bundle by `camfleet-hub enrol NAME`"
+    "the hub lets only keys in and this side is plain; want a bundle by `camfleet-hub enrol NAME` "
+    "(--subscriber for who reads frames)"
 )
 _HUB_IS_PLAIN: Final = "the hub there is plain, without keys; want the one that made this bundle"
 _WRONG_HUB: Final = (
@@ -41,8 +42,8 @@ _WRONG_HUB: Final = (
     "want the one that made this bundle, or a new bundle of it"
 )
 _NOT_PLAIN: Final = (
-    "what listens there takes no plain sender: a hub that lets only keys in, or no hub; "
-    "want a bundle by `camfleet-hub enrol NAME`"
+    "what listens there takes nobody plain: a hub that lets only keys in, or no hub; "
+    "want a bundle by `camfleet-hub enrol NAME` (--subscriber for who reads frames)"
 )
 
 
@@ -97,6 +98,8 @@ class Handshakes:
 
     def reconnect(self) -> None:
         """Replace a connection that brings nothing any more, without waiting for its end."""
+        if not self._is_good:
+            return  # there is none, and libzmq or `look` are at it
         self._again_ns = None
         self._is_good = False
         self._disconnect()

@@ -194,7 +194,8 @@ class HubLink:
             stream.payloads.check(header.codec, header.shape, header.dtype, payload)
         except RemoteProtocolError as error:
             error.stream = name
-            error.sent = header.sent if header.session == peer.session else None
+            is_ours = header.session == peer.session and header.sent < stream.ledger.limit
+            error.sent = header.sent if is_ours else None
             raise
         return Frame(peer.node, header, payload, unix_ns)
 

@@ -52,7 +52,9 @@ class Inbox(End):
         """
         with self._changed:
             self._ask()
-            if not self._frames and not self._is_closed:
+            if self._is_closed:
+                call()
+            elif not self._frames:
                 self._calls.append(call)
             return self._pop()
 

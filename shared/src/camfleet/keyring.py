@@ -82,6 +82,9 @@ class Keyring:
         self._table_path = folder / "enrolled.json"
         make_private_folder(folder)
         with self._locked():
+            # The list first: from the key on, a list that is missing is one that was lost.
+            if not ((folder / "hub.key").exists() or self._table_path.exists()):
+                write_private(self._table_path, b"{}\n", replace=False)
             self.hub_keys = _read_or_make(folder / "hub.key")
         self._seen: tuple[int, int, int] | None = None
         self._by_key: dict[str, Entry] = {}
@@ -176,8 +179,6 @@ class Keyring:
             self._write(table)
 
     def _read(self) -> dict[str, _Enrolled]:
-        if not self._table_path.exists():
-            return {}
         content = read_private(self._table_path, _MOST_TABLE_BYTES)
         try:
             table = msgspec.json.decode(content, type=dict[str, _Enrolled])
@@ -198,10 +199,13 @@ class Keyring:
         """Read the file if it is another than before, and note who is gone for `refresh`."""
         with self._looking:
             mark = self._mark()
+            if mark is None:
+                raise LocalProtocolError(
+                    f"there is no {self._table_path} any more; want it back, or hub.key beside it "
+                    "removed as well, to begin anew with nobody enrolled"
+                )
             if mark == self._seen:
                 return
-            if mark is None:
-                raise LocalProtocolError(f"there is no {self._table_path} any more")
             new = {
                 entry.key: Entry(name, entry.role, entry.key, entry.enrolled_at)
                 for name, entry in self._read().items()

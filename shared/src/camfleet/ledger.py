@@ -47,7 +47,7 @@ class Ledger:
 
     def extend(self, monotonic_ns: int, round_trip_ns: int) -> int:
         """Grant as many as the link needs in flight; return the limit."""
-        fps = self._rate.add(self.expected, monotonic_ns)
+        fps = self._rate.add(self.expected, monotonic_ns, round_trip_ns)
         self.limit = max(self.limit, self.expected + window(fps, round_trip_ns, self._most))
         self._due = min(self.expected + batch(fps), self.limit)
         return self.limit

@@ -23,6 +23,8 @@ from camfleet.payload import Payload
 from camfleet.sockets import open_dealer
 
 _POLL_MOST_S: Final = 1.0
+_MOST_PATIENCE: Final = 8
+_CALM_NS: Final = 60_000_000_000  # without a silence, until there is no patience any more
 _HIGH_WATER_MARK: Final = 128  # never reached: credits bound what is sent
 _FIRST_HANDSHAKE_S: Final = 0.25
 _MOST_HANDSHAKE_S: Final = 5.0
@@ -92,6 +94,9 @@ class Line:
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
         self._is_closing = False
+        self._notices = 0  # of a silence that lasts
+        self._noticed_ns = 0
+        self._patience = 1  # notices until a connection is replaced
         self._end: End
         self._thread: threading.Thread
 
@@ -120,6 +125,8 @@ class Line:
         """Say goodbye and stop, within a second whatever the network does."""
         if self._is_closing:
             return
+        if threading.current_thread() is self._thread:
+            raise LocalProtocolError("closed by its own thread, want another one")
         self._is_closing = True
         self._end.close()
         self.wake()
@@ -142,6 +149,23 @@ class Line:
         finally:
             self._end.close()  # also after a bug: nobody is to wait for ever
 
+    def _notice_silence(self, monotonic_ns: int) -> None:
+        """Replace a connection that brings nothing any more, each time with more patience.
+
+        An answer may wait behind a frame that takes seconds, and a new connection would begin
+        that frame anew, for ever.
+        """
+        if not self._end.notice_silence(monotonic_ns):
+            return
+        if monotonic_ns - self._noticed_ns > _CALM_NS:
+            self._patience = 1
+        self._noticed_ns = monotonic_ns
+        self._notices += 1
+        if self._notices >= self._patience:
+            self._notices = 0
+            self._patience = min(2 * self._patience, _MOST_PATIENCE)
+            self._handshakes.reconnect()
+
     def _look(self) -> None:
         """Hear what became of the connection; on a new one nobody knows us yet."""
         self._handshakes.look(time.monotonic_ns())
@@ -154,8 +178,7 @@ class Line:
         return bool(int(self._dealer.get(zmq.EVENTS)) & zmq.POLLOUT)
 
     def _write(self) -> None:
-        if self._end.notice_silence(time.monotonic_ns()):
-            self._handshakes.reconnect()
+        self._notice_silence(time.monotonic_ns())
         if self._is_connected():
             for header, payload in self._end.take(time.time_ns(), time.monotonic_ns()):
                 self._transmit(header, payload)
@@ -180,6 +203,7 @@ class Line:
             while True:
                 parts = self._dealer.recv_multipart(zmq.NOBLOCK, copy=False)
                 now_ns = time.time_ns(), time.monotonic_ns()
+                self._notices = 0
                 if len(parts) == 2:
                     self._end.receive(parts[0].bytes, parts[1].buffer, *now_ns)
                 else:

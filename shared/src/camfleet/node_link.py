@@ -90,6 +90,7 @@ class NodeLink:
         self._pulse = Pulse()
         self._due_ns = 0  # monotonic; at once
         self._heard_ns = 0
+        self._noticed_ns = 0  # when its silence was noticed
 
     def declare(self, stream: str) -> None:
         """Add a stream, named `camera/profile`; the hub hears of it with the next hello.
@@ -185,12 +186,15 @@ class NodeLink:
     def notice_silence(self, monotonic_ns: int) -> bool:
         """Begin anew when the hub has not been heard for too long; return whether that is so.
 
-        Its connection is best replaced then: a path that is cut tells nobody.
+        Its connection is best replaced then, and whenever that has been in vain for as long: a
+        path that is cut tells nobody.
         """
-        silence_s = (monotonic_ns - self._heard_ns) / _NS
-        if self.state is not LinkState.ONLINE or silence_s < STALE_AFTER_S:
+        silence_s = (monotonic_ns - max(self._heard_ns, self._noticed_ns)) / _NS
+        if silence_s < STALE_AFTER_S:
             return False
-        self.begin()
+        self._noticed_ns = monotonic_ns
+        if self.state is LinkState.ONLINE:
+            self.begin()
         return True
 
     def poll(self, unix_ns: int, monotonic_ns: int) -> Iterable[bytes]:

@@ -14,10 +14,11 @@ from typing import Final, Self
 import zmq
 
 from camfleet.connections import Connections
-from camfleet.errors import Reason, RemoteProtocolError
+from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.gate import Gate, cut
 from camfleet.sockets import bind_router
 from camfleet.waker import Waker
+from camfleet.wire import MAX_HEADER_BYTES
 
 _BURST: Final = 64  # messages taken before the answers go out
 _MOST_PARTS: Final = 8  # kept of one message; none of ours has more than three
@@ -57,9 +58,15 @@ class Port(ABC):
         self._context, self._router = bind_router(address, high_water_mark, gate, io_threads)
         self.address = self._router.get_string(zmq.LAST_ENDPOINT)
         self._port = int(self.address.rpartition(":")[2])
-        self.connections = Connections(self._router, self.address)
         self._descriptors: dict[str, int] = {}
-        self._waker = Waker(self._context, self._router)
+        try:
+            self.connections = Connections(self._router, self.address)
+            self._waker = Waker(self._context, self._router)
+        except zmq.ZMQError as error:
+            self._context.destroy(linger=0)
+            if gate is not None:
+                gate.close()
+            raise LocalProtocolError(f"cannot watch {address!r}: {error.strerror}") from error
         self.alive_ns = time.monotonic_ns()
         self._is_closing = False
         self._posted: deque[Callable[[], None]] = deque()
@@ -115,6 +122,10 @@ class Port(ABC):
         """Remember by which connection a peer came, so that it can be shut."""
         self._descriptors[name] = part.get(zmq.SRCFD)
 
+    def forget(self, name: str) -> None:
+        """Remember a peer's connection no more: it left, and its descriptor may be another's."""
+        self._descriptors.pop(name, None)
+
     def shut(self, name: str) -> None:
         """End a peer's connection; on the port's thread."""
         descriptor = self._descriptors.pop(name, None)
@@ -133,6 +144,8 @@ class Port(ABC):
     def close(self) -> None:
         """Stop, and let the address go."""
         if not self._is_closing:
+            if threading.current_thread() is self._thread:
+                raise LocalProtocolError("closed by its own thread, want another one")
             self._is_closing = True
             self._waker.wake()
             self._thread.join()
@@ -187,3 +200,23 @@ class Port(ABC):
             if len(parts) < _MOST_PARTS:  # libzmq bounds the size of a part, not their number
                 parts.append(part)
         return parts
+
+
+def header_and_payload(parts: list[zmq.Frame]) -> tuple[zmq.Frame, zmq.Frame]:
+    """Split one of our messages into its two parts.
+
+    Raises:
+        RemoteProtocolError: with reason `parts` or `header_size`.
+    """
+    if len(parts) != 2:
+        # A REQ socket's delimiter comes first (ZeroMQ RFC 28), and imagezmq's senders are those.
+        hint = "" if len(parts[0]) else "; an imagezmq sender belongs on the port for imagezmq"
+        raise RemoteProtocolError(
+            Reason.PARTS, f"parts are {len(parts)}, want 2, header and payload{hint}"
+        )
+    size = len(parts[0])
+    if size > MAX_HEADER_BYTES:  # before it is copied
+        raise RemoteProtocolError(
+            Reason.HEADER_SIZE, f"header is {size} bytes, want 4 to {MAX_HEADER_BYTES}"
+        )
+    return parts[0], parts[1]

@@ -47,8 +47,8 @@ def write_private(path: Path, content: bytes, *, replace: bool) -> None:
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        _write_new(draft, content)
         try:
+            _write_new(draft, content)
             if replace:
                 draft.replace(path)
             else:
@@ -57,7 +57,9 @@ def write_private(path: Path, content: bytes, *, replace: bool) -> None:
             draft.unlink(missing_ok=True)
         _sync(path.parent)
     except FileExistsError as error:
-        raise LocalProtocolError(f"{path} is there already, want a new file") from error
+        raise LocalProtocolError(
+            f"{path} is there already, want a new file, or to replace it"
+        ) from error
     except OSError as error:
         raise LocalProtocolError(f"cannot write {path}: {error.strerror}") from error
 

@@ -12,19 +12,18 @@ from typing import Final
 
 import zmq
 
-from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
-from camfleet.events import Event, NodeJoined
+from camfleet.errors import LocalProtocolError, RemoteProtocolError
+from camfleet.events import Event, NodeJoined, NodeLeft
 from camfleet.frame import Frame
 from camfleet.gate import Gate
 from camfleet.hub_link import HubLink
 from camfleet.keyring import Keyring
 from camfleet.keys import Role
 from camfleet.mailbox import Mailbox
-from camfleet.port import Port
+from camfleet.port import Port, header_and_payload
 from camfleet.window import MAX_WINDOW
-from camfleet.wire import MAX_HEADER_BYTES
 
-_HIGH_WATER_MARK: Final = 256  # messages per node; credits keep it far lower
+_HIGH_WATER_MARK: Final = 96  # messages per node; the widest window, and what is said beside it
 _EXPIRE_NS: Final = 500_000_000
 
 OnEvent = Callable[[Event], None]
@@ -119,7 +118,7 @@ class Receiver(Port):
     def take(self, identity: bytes, parts: list[zmq.Frame]) -> None:
         """Give one message to the link, and what it means to whoever wants it."""
         try:
-            header, payload = _header_and_payload(parts)
+            header, payload = header_and_payload(parts)
             caller = self.caller(header)
             now_ns = time.time_ns(), time.monotonic_ns()
             event = self._link.receive(
@@ -130,6 +129,8 @@ class Receiver(Port):
         else:
             if type(event) is NodeJoined:
                 self.note(event.node, header)
+            elif type(event) is NodeLeft:
+                self.forget(event.node)
             if event is not None:
                 self._on_event(event)
 
@@ -141,6 +142,7 @@ class Receiver(Port):
         if now_ns - self._expired_ns > _EXPIRE_NS:
             self._expired_ns = now_ns
             for left in self._link.expire(now_ns):
+                self.forget(left.node)
                 self._on_event(left)
 
     def _cut(self, node: str) -> None:
@@ -153,21 +155,6 @@ class Receiver(Port):
         if isinstance(event, Frame):
             replaced = self._mailbox.put(event, f"{event.node}/{event.header.stream}")
             self.dropped += replaced is not None
-
-
-def _header_and_payload(parts: list[zmq.Frame]) -> tuple[zmq.Frame, zmq.Frame]:
-    if len(parts) != 2:
-        # A REQ socket's delimiter comes first (ZeroMQ RFC 28), and imagezmq's senders are those.
-        hint = "" if len(parts[0]) else "; an imagezmq sender belongs on the port for imagezmq"
-        raise RemoteProtocolError(
-            Reason.PARTS, f"parts are {len(parts)}, want 2, header and payload{hint}"
-        )
-    size = len(parts[0])
-    if size > MAX_HEADER_BYTES:  # before it is copied
-        raise RemoteProtocolError(
-            Reason.HEADER_SIZE, f"header is {size} bytes, want 4 to {MAX_HEADER_BYTES}"
-        )
-    return parts[0], parts[1]
 
 
 def _forget(_node: str, _error: RemoteProtocolError) -> None:

@@ -105,6 +105,7 @@ class SubscriberLink:
         self._due_ns = 0  # monotonic; at once
         self._look_due_ns: int | None = None
         self._heard_ns = 0
+        self._noticed_ns = 0  # when its silence was noticed, or it began to want something
         self._done = 0  # frames that the program took, or will never see
         self._waiting = 0  # frames that arrived and are neither taken nor replaced
         self._asked_ns: int | None = None  # since the last frame was taken
@@ -118,17 +119,19 @@ class SubscriberLink:
 
     def ask(self, monotonic_ns: int) -> bool:
         """Let a frame come, and as many behind it as the link holds; True where that is news."""
-        fps = self._rate.add(self._done, monotonic_ns)
+        round_trip_ns = self._pulse.round_trip_ns
+        fps = self._rate.add(self._done, monotonic_ns, round_trip_ns)
         if self._asked_ns is None:
             self._asked_ns = monotonic_ns
             self._is_starved = self._waited_ns > monotonic_ns - self._taken_ns
-        round_trip_ns = self._pulse.round_trip_ns
         # Who waits for longer than it works on a long link would go on at the rate of a window
         # that is too small, since that is what it is made of.
         is_held_up = self._is_starved and round_trip_ns > _LONG_NS
         most = window(fps, round_trip_ns, MAX_WINDOW, self._least + is_held_up)
         self._limit = max(self._limit, self._arrived - self._waiting + most)
         is_first, self._is_wanted = not self._is_wanted, True
+        if is_first:
+            self._noticed_ns = monotonic_ns
         return is_first or self._owes_ask
 
     def take(self, monotonic_ns: int) -> None:
@@ -185,11 +188,16 @@ class SubscriberLink:
         self._due_ns = 0
 
     def notice_silence(self, monotonic_ns: int) -> bool:
-        """Begin anew when the hub has not been heard for too long; return whether that is so."""
-        silence_s = (monotonic_ns - self._heard_ns) / _NS
-        if self.state is not LinkState.ONLINE or silence_s < STALE_AFTER_S:
+        """Begin anew when the hub has not been heard for too long; return whether that is so.
+
+        Who wants nothing hears nothing, so that is no silence.
+        """
+        silence_s = (monotonic_ns - max(self._heard_ns, self._noticed_ns)) / _NS
+        if not self._is_wanted or silence_s < STALE_AFTER_S:
             return False
-        self.begin()
+        self._noticed_ns = monotonic_ns
+        if self.state is LinkState.ONLINE:
+            self.begin()
         return True
 
     def poll(self, unix_ns: int, monotonic_ns: int) -> list[bytes]:

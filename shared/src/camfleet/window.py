@@ -13,6 +13,8 @@ from typing import Final
 MAX_WINDOW: Final = 32  # 60 fps over half a second; what a stream may cost the hub in memory
 # One frame under way and one ready behind it: a slow link is never idle, and nothing else waits.
 _LEAST: Final = 2
+# More than a window lets through cannot be seen; with half as much again it grows to what there is.
+_GAIN: Final = 1.5
 _SLACK_NS: Final = 4_000_000  # until the threads at both ends have run, beside the network's time
 _NS: Final = 1_000_000_000
 
@@ -35,7 +37,7 @@ def window(fps: float, round_trip_ns: int, most: int, least: int = _LEAST) -> in
     """
     if round_trip_ns < 0:
         return min(least, most)
-    return min(int(fps * (round_trip_ns + _SLACK_NS) / _NS) + least, most)
+    return min(int(_GAIN * fps * (round_trip_ns + _SLACK_NS) / _NS) + least, most)
 
 
 def batch(fps: float) -> int:
@@ -47,19 +49,31 @@ def batch(fps: float) -> int:
 
 
 class DeliveryRate:
-    """Frames delivered per second, over the last few acknowledgements."""
+    """Frames delivered per second, over the last few acknowledgements and a round trip at least.
+
+    Over less, frames that were held up and come all at once would pass for a fast link.
+    """
 
     def __init__(self) -> None:
-        self._samples: deque[tuple[int, int]] = deque(maxlen=_GRANTS)
+        self._samples: deque[tuple[int, int]] = deque()
 
-    def add(self, count: int, at_ns: int) -> float:
-        """Take how many were delivered by a monotonic time; return the rate."""
+    def add(self, count: int, at_ns: int, round_trip_ns: int) -> float:
+        """Take how many were delivered by a monotonic time; return the rate.
+
+        Args:
+            count: in all.
+            at_ns: now.
+            round_trip_ns: the least one; -1 before it was measured.
+        """
+        span_ns = max(0, round_trip_ns) + _SLACK_NS
         samples = self._samples
-        if samples and at_ns - samples[-1][0] > _PAUSE_NS:
+        if samples and at_ns - samples[-1][0] > _PAUSE_NS + span_ns:
             samples.clear()
         samples.append((at_ns, count))
+        while len(samples) > _GRANTS and samples[1][0] <= at_ns - span_ns:
+            samples.popleft()
         first_ns, first = samples[0]
-        return (count - first) * _NS / (at_ns - first_ns) if at_ns > first_ns else 0.0
+        return (count - first) * _NS / max(at_ns - first_ns, span_ns)
 
 
 class RoundTrip:

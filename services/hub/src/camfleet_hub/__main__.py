@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import time
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from importlib.metadata import version
@@ -39,6 +40,7 @@ from camfleet_hub.web.server import Server
 EXIT_BROKEN: Final = 1
 _WATCH_S: Final = 0.5
 _SAMPLE_S: Final = 1.0
+_TELL_S: Final = 10.0  # between two lines about keys that were refused
 _REFRESH_S: Final = 0.5  # a revoked node is cut off within a second
 _SOFTWARE: Final = f"camfleet-hub {version('camfleet-hub')}"
 _log = structlog.get_logger()
@@ -155,9 +157,17 @@ async def _serve(
 
 
 async def _watch_keys(keyring: Keyring, ports: Ports) -> None:
-    """Cut off whose key was revoked. A file that cannot be read changes nothing."""
+    """Cut off whose key was revoked, and tell of keys that knock in vain.
+
+    A file that cannot be read changes nothing.
+    """
     is_readable = True
+    told, tells_s = 0, 0.0
     while True:
+        refused = sum(port.refused for port in ports.keyed.values())
+        if refused > told and time.monotonic() >= tells_s:
+            _log.warning("keys refused: not enrolled or revoked", handshakes=refused - told)
+            told, tells_s = refused, time.monotonic() + _TELL_S
         try:
             gone = keyring.refresh()
             is_readable = True
@@ -166,7 +176,8 @@ async def _watch_keys(keyring: Keyring, ports: Ports) -> None:
             if is_readable:
                 _log.error("keys cannot be read, the old ones stay in force", problem=str(error))
             is_readable = False
-        for name in gone:
+        # Who has new keys is told by the old ones at the next message, which may be the new one's.
+        for name in gone - {entry.name for entry in keyring.entries()}:
             ports.cut(name)
         await asyncio.sleep(_REFRESH_S)
 

@@ -58,7 +58,7 @@ def _parser(software: str) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=software)
     commands = parser.add_subparsers(dest="command", metavar="command")
     enrol = commands.add_parser("enrol", help="make the keys of a node, and let it in")
-    enrol.add_argument("name", type=_name, help="of the node; no two have the same")
+    enrol.add_argument("name", type=_name, help="of the node or subscriber; no two have the same")
     enrol.add_argument("--subscriber", action="store_true", help="it reads frames, and sends none")
     enrol.add_argument(
         "--address",
@@ -71,7 +71,9 @@ def _parser(software: str) -> argparse.ArgumentParser:
         "--out", metavar="FILE", help="where its bundle goes, - for stdout (default: NAME.json)"
     )
     enrol.add_argument(
-        "--replace", action="store_true", help="new keys for a name that is enrolled already"
+        "--replace",
+        action="store_true",
+        help="new keys for a name that is enrolled, and a bundle over the old one",
     )
     revoke = commands.add_parser("revoke", help="let a node in no more, and cut it off")
     revoke.add_argument("name", help="of the node or subscriber")

@@ -25,23 +25,25 @@ class Demand:
     def __init__(self) -> None:
         self.on_want: OnDemand = _ignore
         self.on_release: OnDemand = _ignore
-        self._wanted: Counter[str] = Counter()
+        self._wanted: Counter[tuple[str, str]] = Counter()  # by node and stream
         self._changing = threading.Lock()
 
     def want(self, stream_id: str) -> None:
         """Want a stream by its id (`node/camera` or `node/camera/profile`), there or not yet."""
+        names = _names(stream_id)
         with self._changing:
-            self._wanted[stream_id] += 1
-            if self._wanted[stream_id] == 1:
-                self.on_want(*_names(stream_id))
+            self._wanted[names] += 1
+            if self._wanted[names] == 1:
+                self.on_want(*names)
 
     def release(self, stream_id: str) -> None:
         """Want it no more, as often as it was wanted."""
+        names = _names(stream_id)
         with self._changing:
-            self._wanted[stream_id] -= 1
-            if not self._wanted[stream_id]:
-                del self._wanted[stream_id]
-                self.on_release(*_names(stream_id))
+            self._wanted[names] -= 1
+            if not self._wanted[names]:
+                del self._wanted[names]
+                self.on_release(*names)
 
     def change(self, before: Iterable[str], after: Iterable[str]) -> None:
         """Want the streams of `after` in place of those of `before`; what stays is not touched."""

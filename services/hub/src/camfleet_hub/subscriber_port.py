@@ -14,7 +14,7 @@ from typing import Final
 
 import zmq
 
-from camfleet.errors import Reason, RemoteProtocolError
+from camfleet.errors import RemoteProtocolError
 from camfleet.forward_link import (
     ForwardEvent,
     ForwardLink,
@@ -28,9 +28,9 @@ from camfleet.gate import Gate
 from camfleet.keyring import Keyring
 from camfleet.keys import Role
 from camfleet.names import MAIN
-from camfleet.port import Port
+from camfleet.port import Port, header_and_payload
 from camfleet.window import MAX_WINDOW
-from camfleet.wire import MAX_HEADER_BYTES, Listing, StreamState, encode, encode_states
+from camfleet.wire import Listing, StreamState, encode, encode_states
 from camfleet_hub.demand import Demand
 from camfleet_hub.stream import Arrival, Stream
 
@@ -39,7 +39,8 @@ OnSubscriber = Callable[[SubscriberJoined | SubscriberLeft], None]
 
 _PLACE: Final = "subscriber"  # of a dropped frame
 _HIGH_WATER_MARK: Final = 2 * MAX_WINDOW  # messages per subscriber; its credit keeps it lower
-_MOST_ARRIVED: Final = 1_024  # between two rounds of the thread, which are milliseconds apart
+_MOST_ARRIVED: Final = 256  # between two rounds of the thread, as many as a queue keeps
+_MAX_LATENCY_NS: Final = 2**62  # that a listing can hold
 _LOOK_NS: Final = 500_000_000
 _NS: Final = 1e9
 
@@ -130,7 +131,7 @@ class SubscriberPort(Port):
     def take(self, identity: bytes, parts: list[zmq.Frame]) -> None:
         """Give one message to the link, and do what it means."""
         try:
-            header, payload = _header_and_payload(parts)
+            header, payload = header_and_payload(parts)
             caller = self.caller(header)
             now_ns = time.time_ns(), time.monotonic_ns()
             event = self._link.receive(
@@ -166,7 +167,7 @@ class SubscriberPort(Port):
                 self._list(event)
             case SubscriberJoined() | SubscriberLeft():
                 if type(event) is SubscriberLeft:
-                    self._descriptors.pop(event.identity.hex(), None)
+                    self.forget(event.identity.hex())
                 self.subscribers = len(self._link)
                 self._has_changed = True
                 self._on_subscriber(event)
@@ -229,28 +230,17 @@ def _name(stream: Stream) -> str:
 def _state(stream: Stream, now_ns: int) -> StreamState:
     frame = stream.newest
     latency_ns = frame.latency_ns if frame else None
-    is_known = frame is not None and latency_ns is not None
+    # What a node said may be anything, and one of them must not spoil the list of all.
+    is_known = latency_ns is not None and abs(latency_ns) <= _MAX_LATENCY_NS
     return StreamState(
         stream.node.name,
         _name(stream),
         stream.liveness(now_ns).value,
         round(stream.fps, 2),
-        latency_ns or 0,
+        latency_ns if latency_ns is not None and is_known else 0,
         frame.header.clock_uncertainty_ns if frame and is_known else -1,
         frame.header.shape if frame else (),
     )
-
-
-def _header_and_payload(parts: list[zmq.Frame]) -> tuple[zmq.Frame, zmq.Frame]:
-    if len(parts) != 2:
-        raise RemoteProtocolError(
-            Reason.PARTS, f"parts are {len(parts)}, want 2, header and payload"
-        )
-    if len(parts[0]) > MAX_HEADER_BYTES:  # before it is copied
-        raise RemoteProtocolError(
-            Reason.HEADER_SIZE, f"header is {len(parts[0])} bytes, want 4 to {MAX_HEADER_BYTES}"
-        )
-    return parts[0], parts[1]
 
 
 def _ignore(*_what: object) -> None:

@@ -31,6 +31,8 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         CommandError: when there is no such stream, or no picture in time.
     """
+    if options.out == _STDOUT and sys.stdout.isatty():
+        raise CommandError("a terminal shows no JPEG, want -o FILE or a pipe")
     with subscribe(options, options.camera) as subscriber:
         jpeg = _jpeg(_take(subscriber, options.camera, options.timeout))
     if options.out == _STDOUT:

@@ -35,6 +35,14 @@ class Way:
             arrives_ns = max(arrives_ns, self.flights[-1].arrives_ns)
         self.flights.append(Flight(arrives_ns, header, payload))
 
+    def hold(self, until_ns: int, apart_ns: int) -> None:
+        """Let what is under way arrive no sooner, and then one message after another."""
+        self.flights = deque(
+            flight._replace(arrives_ns=max(flight.arrives_ns, until_ns + at * apart_ns))
+            for at, flight in enumerate(self.flights)
+        )
+        self._free_ns = max(self._free_ns, until_ns)
+
     def due(self, now_ns: int) -> Iterator[Flight]:
         """Take what has arrived by now."""
         while self.flights and self.flights[0].arrives_ns <= now_ns:

@@ -96,6 +96,12 @@ class PairedLink:
         for connection in list(self._connections.values()):
             self.connect(connection.node)
 
+    def stall(self, seconds: float, apart_s: float = 50e-6) -> None:
+        """Let the hub take nothing for a while, as one that hangs; then all that waits at once."""
+        until_ns = self.clock.monotonic_ns() + round(seconds * _NS)
+        for connection in self._connections.values():
+            connection.up.hold(until_ns, round(apart_s * _NS))
+
     def send(self, node: NodeLink, stream: str, draft: Draft) -> None:
         """Spend a credit of a node on a frame; without a connection the frame is lost.
 
