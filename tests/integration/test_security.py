@@ -369,7 +369,7 @@ def test_a_sender_whose_key_was_revoked_says_so(
     bundle = enrol(keyring, door)
     keyring.revoke("pi")
     sender = stack.enter_context(Sender(bundle=bundle))
-    refused(sender, door, until, "it is not enrolled there, or revoked")
+    refused(sender, door, until, "it is not enrolled for this port, or revoked")
 
 
 def test_a_sender_with_another_hubs_bundle_says_so(
@@ -610,7 +610,7 @@ def test_a_node_that_is_revoked_is_cut_off_while_it_streams(
     house.await_frames("pi/front", "pj/front")
     assert command("revoke", "pi")[0] == 0
     until(lambda: house.cameras()["pi/front"]["state"] == "offline", house.hub.said)
-    until(lambda: "not enrolled there, or revoked" in node.said(), node.said)
+    until(lambda: "not enrolled for this port, or revoked" in node.said(), node.said)
     received = house.cameras()["pi/front"]["received"]
     house.await_frames("pj/front", more=10)
     assert house.cameras()["pi/front"]["received"] == received
