@@ -28,6 +28,12 @@ def test_the_window_is_half_as_much_again_as_the_path_holds_and_two(
     assert window(fps, int(round_trip_ms * MS), most=32) == wanted
 
 
+def test_large_frames_do_not_wait_for_threads_in_memory() -> None:
+    assert window(500, MS // 5, most=32) == 5
+    assert window(500, MS // 5, most=32, size_bytes=6_000_000) == 2
+    assert window(500, 40 * MS, most=64, size_bytes=6_000_000) == 32
+
+
 def test_the_window_is_two_until_the_round_trip_is_known() -> None:
     assert window(1000.0, -1, most=32) == 2
 

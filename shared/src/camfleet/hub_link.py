@@ -188,7 +188,7 @@ class HubLink:
             )
         try:
             peer.check(header.session)
-            stream.ledger.take(header.sent)
+            stream.ledger.take(header.sent, len(payload))
             if stream.is_wanted and stream.ledger.is_due:
                 self._grant(peer, name, stream, monotonic_ns)
             stream.payloads.check(header.codec, header.shape, header.dtype, payload)

@@ -22,10 +22,11 @@ class Ledger:
         self.limit = expected
         self._most = most
         self._due = expected
+        self._size_bytes = 0  # of the last frame
         self._rate = DeliveryRate()
 
-    def take(self, number: int) -> None:
-        """Account for one frame.
+    def take(self, number: int, size_bytes: int = 0) -> None:
+        """Account for one frame of so many bytes.
 
         Raises:
             RemoteProtocolError: with reason `no_credit` when it came out of turn.
@@ -35,6 +36,7 @@ class Ledger:
                 Reason.NO_CREDIT, f"frame {number} came, want {self.expected} up to {self.limit}"
             )
         self.expected = number + 1
+        self._size_bytes = size_bytes
 
     def catch_up(self, number: int) -> None:
         """Expect none below `number` any more: what is missing there is lost."""
@@ -48,7 +50,8 @@ class Ledger:
     def extend(self, monotonic_ns: int, round_trip_ns: int) -> int:
         """Grant as many as the link needs in flight; return the limit."""
         fps = self._rate.add(self.expected, monotonic_ns, round_trip_ns)
-        self.limit = max(self.limit, self.expected + window(fps, round_trip_ns, self._most))
+        frames = window(fps, round_trip_ns, self._most, size_bytes=self._size_bytes)
+        self.limit = max(self.limit, self.expected + frames)
         self._due = min(self.expected + batch(fps), self.limit)
         return self.limit
 

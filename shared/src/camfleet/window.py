@@ -16,6 +16,7 @@ _LEAST: Final = 2
 # More than a window lets through cannot be seen; with half as much again it grows to what there is.
 _GAIN: Final = 1.5
 _SLACK_NS: Final = 4_000_000  # until the threads at both ends have run, beside the network's time
+_SLACK_BYTES: Final = 2**20  # and for no more than this: what lies in memory is slow to copy
 _NS: Final = 1_000_000_000
 
 _GRANTS: Final = 4  # that a rate is taken over: few, so that a window doubles soon
@@ -26,7 +27,9 @@ _NEAR: Final = 1.25  # times the least one, and
 _NEAR_NS: Final = 1_000_000  # this much, still confirm it
 
 
-def window(fps: float, round_trip_ns: int, most: int, least: int = _LEAST) -> int:
+def window(
+    fps: float, round_trip_ns: int, most: int, least: int = _LEAST, *, size_bytes: int = 0
+) -> int:
     """Frames that may be in flight.
 
     Args:
@@ -34,10 +37,14 @@ def window(fps: float, round_trip_ns: int, most: int, least: int = _LEAST) -> in
         round_trip_ns: the least one; -1 before it was measured.
         most: the bound.
         least: frames in flight on a link that is too short to hold one.
+        size_bytes: of a frame; 0 where it does not matter.
     """
     if round_trip_ns < 0:
         return min(least, most)
-    return min(int(_GAIN * fps * (round_trip_ns + _SLACK_NS) / _NS) + least, most)
+    slack = fps * _SLACK_NS / _NS
+    if size_bytes:
+        slack = min(slack, _SLACK_BYTES / size_bytes)
+    return min(int(_GAIN * (fps * round_trip_ns / _NS + slack)) + least, most)
 
 
 def batch(fps: float) -> int:
