@@ -30,7 +30,7 @@ class Row:
 
     name: str
     ours: float
-    peer: float
+    peer: float | None
     ratio: float | None
     unit: str
     goal: str
@@ -72,13 +72,17 @@ def compare(
 
 
 def bound(
-    name: str, ours: float, peer: float, unit: str, *, sign: Literal["≥", "≤"], goal: float
+    name: str, ours: float, peer: float | None, unit: str, *, sign: Literal["≥", "≤"], goal: float
 ) -> Row:
-    """Make a row whose goal is ours alone to meet, in its unit: a peer that fails is no measure."""
+    """Make a row whose goal is ours alone to meet, in its unit: a peer that fails is no measure.
+
+    A peer that does not count this is None.
+    """
     ratio = round(ours / peer, 3) if peer else None
     met = _is_met(ours, sign, goal)
     text = f"{sign} {goal:g} {unit}"
-    return Row(name, round(ours, 2), round(peer, 2), ratio, unit, text, met)
+    shown = None if peer is None else round(peer, 2)
+    return Row(name, round(ours, 2), shown, ratio, unit, text, met)
 
 
 def finish(rows: list[Row], path: Path | None) -> None:
@@ -95,7 +99,8 @@ def table(rows: list[Row]) -> str:
     """Lay rows out as a Markdown table."""
     lines = ["| what | ours | peer | ratio | goal | met |", "|---|---:|---:|---:|---:|---|"]
     lines += [
-        f"| {row.name} | {row.ours:,g} {row.unit} | {row.peer:,g} {row.unit} "
+        f"| {row.name} | {row.ours:,g} {row.unit} "
+        f"| {'not counted' if row.peer is None else f'{row.peer:,g} {row.unit}'} "
         f"| {'' if row.ratio is None else f'{row.ratio:.2f}'} | {row.goal} "
         f"| {'yes' if row.met else 'no'} |"
         for row in rows

@@ -18,12 +18,12 @@ from camfleet.gate import cut
 MAX_CONNECTIONS: Final = 2_048
 _EVENT: Final = struct.Struct("=Hi")
 _MOST_EVENTS: Final = 1_024  # of one look, a few milliseconds' worth
-_FAILED: Final = (
+FAILED: Final = (
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 )
-_WATCHED: Final = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | _FAILED
+_WATCHED: Final = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | FAILED
 
 
 class Connections:

@@ -12,20 +12,15 @@ from typing import Final, Self
 import zmq
 
 from camfleet.backoff import Backoff
-from camfleet.connections import next_event, unwatch, watch
+from camfleet.connections import FAILED, next_event, unwatch, watch
 from camfleet.errors import LocalProtocolError
 
 _NS: Final = 1_000_000_000
 _AGAIN_NS: Final = 100_000_000  # after a connection that had been good, as libzmq itself does
 _ENOUGH: Final = 3  # a hub that is stopped may end one or two handshakes without a word
 _REFUSED: Final = 400  # the status of a key that is not allowed (ZeroMQ RFC 27)
-_FAILED: Final = (
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-)
 _TRIED: Final = zmq.EVENT_CONNECT_RETRIED | zmq.EVENT_CONNECT_DELAYED | zmq.EVENT_CONNECTED
-_WATCHED: Final = _TRIED | _FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+_WATCHED: Final = _TRIED | FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 
 _NOT_ENROLLED: Final = (
     "the hub does not let this key in: it is not enrolled for this port, or revoked; "
@@ -131,7 +126,7 @@ class Handshakes:
             self._failed = 0
             self.problem = self._cause = ""
             self._backoff.reset()
-        elif event & _FAILED:
+        elif event & FAILED:
             self._cause = self._explain(event, value)
         elif event == zmq.EVENT_DISCONNECTED and self._is_good:
             self._is_good = False

@@ -116,6 +116,26 @@ class Bundle:
         except (ValueError, RemoteProtocolError) as error:
             raise LocalProtocolError(f"{path} is not a bundle: {error}") from error
 
+    @classmethod
+    def find(cls, bundle: Self | Path | str | None, role: Role) -> Self:
+        """Return the bundle that is meant: this one, that of a file, or the default one.
+
+        Raises:
+            LocalProtocolError: when it is not there or bad, or is another role's.
+        """
+        if bundle is None and not DEFAULT_BUNDLE.expanduser().exists():
+            flag = "--subscriber " if role is Role.SUBSCRIBER else ""
+            raise LocalProtocolError(
+                f"there is no bundle of keys at {DEFAULT_BUNDLE}, nor was another named; want one, "
+                f"made on the hub's machine by `camfleet-hub enrol {flag}NAME`, or plain=True on a "
+                "network that is trusted"
+            )
+        if bundle is None or isinstance(bundle, (str, Path)):
+            bundle = cls.read(bundle or DEFAULT_BUNDLE)
+        if bundle.role is not role:
+            raise LocalProtocolError(f"the bundle is a {bundle.role}'s, want a {role}'s")
+        return bundle
+
     def write(self, path: Path, *, replace: bool = False) -> None:
         """Write a bundle's file, with mode 0600.
 

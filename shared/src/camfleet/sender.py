@@ -14,7 +14,7 @@ from camfleet.codec import Image, check_image, encode_jpeg
 from camfleet.draft import Draft, check_extras
 from camfleet.errors import CamfleetError, LocalProtocolError, RemoteProtocolError
 from camfleet.frame import Metadata, Stages
-from camfleet.keys import DEFAULT_BUNDLE, Bundle, Role
+from camfleet.keys import Bundle, Role
 from camfleet.line import Line
 from camfleet.names import MAIN
 from camfleet.node_link import LinkState, NodeLink
@@ -71,7 +71,7 @@ class Sender:
         quality: int = 80,
         software: str = "camfleet",
     ) -> None:
-        keys = None if plain else _read(bundle)
+        keys = None if plain else Bundle.find(bundle, Role.NODE)
         if keys is not None:
             address = keys.address if address is None else address
             node = keys.name if node is None else node
@@ -216,24 +216,7 @@ class Sender:
         return True
 
 
-def _read(bundle: Bundle | Path | str | None) -> Bundle:
-    """Read the bundle that is meant, or teach how to get one."""
-    if isinstance(bundle, Bundle):
-        return bundle
-    if bundle is not None:
-        return Bundle.read(bundle)
-    if not DEFAULT_BUNDLE.expanduser().exists():
-        raise LocalProtocolError(
-            f"there is no bundle of keys at {DEFAULT_BUNDLE}, nor was another named; want one, "
-            "made on the hub's machine by `camfleet-hub enrol NAME`, or plain=True on a network "
-            "that is trusted"
-        )
-    return Bundle.read(DEFAULT_BUNDLE)
-
-
 def _check_bundle(bundle: Bundle, node: str) -> None:
-    if bundle.role is not Role.NODE:
-        raise LocalProtocolError(f"the bundle is a {bundle.role}'s, want a node's")
     if node != bundle.name:
         raise LocalProtocolError(
             f"node is {node!r} and its bundle is that of {bundle.name!r}, want the same name"

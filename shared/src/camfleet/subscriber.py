@@ -14,7 +14,7 @@ from camfleet.backoff import Backoff
 from camfleet.delivered_frame import DeliveredFrame
 from camfleet.errors import LocalProtocolError
 from camfleet.inbox import Inbox
-from camfleet.keys import DEFAULT_BUNDLE, Bundle, Role
+from camfleet.keys import Bundle, Role
 from camfleet.line import Line
 from camfleet.node_link import LinkState
 from camfleet.pattern import EVERYTHING
@@ -67,7 +67,7 @@ class Subscriber:
     ) -> None:
         if plain and bundle is not None:
             raise LocalProtocolError("found a bundle and plain=True, want one of them")
-        keys = None if plain else _read(bundle)
+        keys = None if plain else Bundle.find(bundle, Role.SUBSCRIBER)
         address = address or (keys.address if keys else None)
         if address is None:
             raise LocalProtocolError("plain=True wants an address beside it")
@@ -189,17 +189,3 @@ class Subscriber:
     def _check(self) -> None:
         if self._inbox.is_closed and not self._line.is_closing:
             raise LocalProtocolError("the subscriber's thread has ended by an error of ours")
-
-
-def _read(bundle: Bundle | Path | str | None) -> Bundle:
-    """Read the bundle that is meant, or teach how to get one."""
-    if bundle is None and not DEFAULT_BUNDLE.expanduser().exists():
-        raise LocalProtocolError(
-            f"there is no bundle of keys at {DEFAULT_BUNDLE}, nor was another named; want one, "
-            "made on the hub's machine by `camfleet-hub enrol --subscriber NAME`, or plain=True "
-            "on a network that is trusted"
-        )
-    read = bundle if isinstance(bundle, Bundle) else Bundle.read(bundle or DEFAULT_BUNDLE)
-    if read.role is not Role.SUBSCRIBER:
-        raise LocalProtocolError(f"the bundle is a {read.role}'s, want a subscriber's")
-    return read
