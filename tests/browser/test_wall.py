@@ -352,6 +352,17 @@ def test_a_frame_that_is_no_picture_is_acknowledged_and_said_so(lone_page: Page)
     expect(tile(lone_page, "garden/front")).to_have_attribute("data-state", "broken")
 
 
+def test_a_picture_can_be_saved_before_the_hub_has_told_its_age(lone_page: Page) -> None:
+    _, encoded = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))
+    frame = encoded.tobytes()
+    lone_page.route_web_socket("**/ws/wall", lambda route: answer(route, {}, frame))
+    lone_page.goto("/")
+    lone_page.wait_for_function("() => document.querySelector('.tile[data-painted]')")
+    with lone_page.expect_download() as download:
+        lone_page.keyboard.press("s")
+    assert download.value.suggested_filename.startswith("garden-front-")
+
+
 def test_the_clock_believes_the_exchange_with_the_least_round_trip(lone_page: Page) -> None:
     lone_page.goto("/")
     offset = lone_page.evaluate(

@@ -89,11 +89,16 @@ export class Tile {
     const told = condition(this.#camera.state, ageMs, { isLinked: now.isLinked, isBroken });
     this.element.dataset.state = told.name;
     this.element.toggleAttribute("data-painted", this.#screen.hasPicture);
-    this.snapshot.hidden = ageMs === null;
+    this.snapshot.hidden = !this.hasPicture;
     write(this.element, ".state", SPOKEN[told.name]);
     write(this.element, ".slate-title", told.title);
     write(this.element, ".slate-text", told.text);
     this.#refreshNumbers(now, told.name === "online", ageMs);
+  }
+
+  /** Whether there is something to save: a picture is often here before the hub tells its age. */
+  get hasPicture() {
+    return this.#screen.hasPicture || this.#camera.age_ms !== null;
   }
 
   /** @param {string[]} words in small letters */

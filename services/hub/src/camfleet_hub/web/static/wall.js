@@ -198,7 +198,7 @@ function move(columns, rows) {
 }
 
 function snapshot() {
-  if (cursor.tile && !cursor.tile.snapshot.hidden) cursor.tile.snapshot.click();
+  if (cursor.tile?.hasPicture) cursor.tile.snapshot.click();
 }
 
 /** @param {EventTarget | null} target */
