@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import itertools
 import json
 import os
 import shutil
@@ -21,9 +20,13 @@ import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any, Final
+from typing import IO, Final
+
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from camfleet.errors import LocalProtocolError
 from camfleet.keyring import Keyring
@@ -51,6 +54,24 @@ class Child:
     log: Path
 
 
+@dataclass(frozen=True)
+class Readings:
+    """The hub's metrics at a monotonic time."""
+
+    at_s: float
+    samples: list[Sample]
+
+    def values(self, name: str, **labels: str) -> list[float]:
+        """The value of every sample of this name with these labels."""
+        return [
+            s.value for s in self.samples if s.name == name and labels.items() <= s.labels.items()
+        ]
+
+    def sum(self, name: str, **labels: str) -> float:
+        """All of them together."""
+        return sum(self.values(name, **labels))
+
+
 def main() -> int:
     """Start everything, show a line of status until Ctrl-C, stop everything."""
     options = _parse()
@@ -62,7 +83,11 @@ def main() -> int:
         "CAMFLEET_HUB_STATE": state,
         "CAMFLEET_HUB_PLAIN": "false",  # our nodes have keys
     }
-    web = f"http://{host}:{environment.get('CAMFLEET_HUB_WEB_PORT', '8080')}"
+    # Where no other machine reaches the wall, a log-in would only be in the way.
+    environment.setdefault(
+        "CAMFLEET_HUB_AUTH", "none" if _is_loopback(options.bind) else "password"
+    )
+    metrics = f"http://{host}:{environment.get('CAMFLEET_HUB_METRICS_PORT', '9101')}/metrics"
     with ExitStack() as stack:
         children: list[Child] = []
         stack.callback(_stop, children)
@@ -73,8 +98,8 @@ def main() -> int:
             _wait_ready(children)
             for name, settings in nodes.items():
                 children.append(_start(name, "camfleet_node", settings, stack))
-            _announce(options.bind, host)
-            return _watch(web, children)
+            _announce(options.bind, host, _login(environment, children[0]))
+            return _watch(metrics, children)
         except KeyboardInterrupt:
             print("\nstopping", flush=True)
             return 0
@@ -105,6 +130,13 @@ def _host(bind: str) -> str:
     """Where this machine finds the hub, as it stands in addresses."""
     host = WILDCARDS.get(bind, bind)
     return f"[{host}]" if ":" in host else host
+
+
+def _is_loopback(bind: str) -> bool:
+    try:
+        return ip_address(bind).is_loopback
+    except ValueError:
+        return False  # the hub will say so
 
 
 def _nodes(options: argparse.Namespace, host: str, keyring: Keyring) -> dict[str, dict[str, str]]:
@@ -139,14 +171,17 @@ def _write(path: Path, bundle: Bundle) -> None:
 
 
 def _node(base: dict[str, str], cameras: dict[str, dict[str, str]]) -> dict[str, str]:
-    return base | {"CAMFLEET_NODE_CAMERAS": json.dumps(cameras)}
+    several = {"CAMFLEET_NODE_METRICS_PORT": "0"}  # on one machine
+    return base | several | {"CAMFLEET_NODE_CAMERAS": json.dumps(cameras)}
 
 
 def _start(name: str, module: str, environment: dict[str, str], stack: ExitStack) -> Child:
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{name}.log"
     log.unlink(missing_ok=True)  # another run that still writes to it keeps its own
-    output: IO[bytes] = stack.enter_context(log.open("wb"))
+    # For our own eyes alone: the hub's has its first password.
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    output: IO[bytes] = stack.enter_context(os.fdopen(descriptor, "wb"))
     process = subprocess.Popen(
         [sys.executable, "-m", module],
         env=environment,
@@ -175,8 +210,23 @@ def _wait_ready(children: list[Child]) -> None:
     _fail(children[0], f"the hub was not ready within {READY_S:.0f} s")
 
 
-def _announce(bind: str, host: str) -> None:
-    if is_open := bind in WILDCARDS:
+def _login(environment: dict[str, str], hub: Child) -> str:
+    """Say who may watch, and how."""
+    if environment["CAMFLEET_HUB_AUTH"] == "none":
+        if _is_loopback(environment["CAMFLEET_HUB_BIND"]):
+            return "none, for only this machine reaches the wall (CAMFLEET_HUB_AUTH=password)"
+        return "none: whoever reaches the wall may watch"
+    for line in hub.log.read_text(errors="replace").splitlines():
+        if '"event": "first password"' in line:
+            told = json.loads(line)
+            return f"{told['user']}, first password {told['password']}"
+    state = environment["CAMFLEET_HUB_STATE"]
+    command = f"CAMFLEET_HUB_STATE={state} .venv/bin/camfleet-hub password --generate"
+    return f"admin, with the password that you know ({command} makes another)"
+
+
+def _announce(bind: str, host: str, login: str) -> None:
+    if bind in WILDCARDS:
         host = socket.gethostname()
     ports = {"WEB": "8080", "IMAGEZMQ": "5555", "NODES": "5556"}
     web, imagezmq, nodes = (
@@ -184,10 +234,9 @@ def _announce(bind: str, host: str) -> None:
     )
     imagezmq_bind = os.environ.get("CAMFLEET_HUB_IMAGEZMQ_BIND", "127.0.0.1")
     print(f"wall            http://{host}:{web}/", flush=True)
+    print(f"log-in          {login}")
     print(f"imagezmq port   tcp://{_host(imagezmq_bind)}:{imagezmq}")
     print(f"nodes' port     tcp://{host}:{nodes}")
-    if is_open:
-        print("whoever reaches the wall may watch: there is no login yet")
     print(f"your keys       {_shown(BUNDLE)}  (.venv/bin/camfleet view --bundle FILE)")
     print(f"logs            {_shown(LOGS)}/")
     print("Ctrl-C stops everything", flush=True)
@@ -197,17 +246,17 @@ def _shown(path: Path) -> Path:
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
-def _watch(base: str, children: list[Child]) -> int:
+def _watch(url: str, children: list[Child]) -> int:
     """Show one line of status until something ends."""
     is_terminal = sys.stdout.isatty()
-    seconds = itertools.count(1)
+    before = _read(url)
     while True:
-        time.sleep(1.0)
-        _check(children)
-        if not is_terminal and next(seconds) % QUIET_S:
-            continue
-        nodes = _get(f"{base}/api/nodes")
-        line = _status(nodes) if nodes is not None else "the hub does not answer"
+        for _ in range(1 if is_terminal else QUIET_S):
+            time.sleep(1.0)
+            _check(children)
+        now = _read(url)
+        line = _status(before, now) if before and now else "the hub does not answer"
+        before = now
         if is_terminal:
             width = shutil.get_terminal_size().columns - 1
             print(f"\r{line[:width]:<{width}}", end="", flush=True)
@@ -215,32 +264,53 @@ def _watch(base: str, children: list[Child]) -> int:
             print(line, flush=True)
 
 
-def _status(nodes: list[dict[str, Any]]) -> str:
-    cameras = [camera for node in nodes for camera in node["cameras"]]
-    online = sum(camera["state"] == "online" for camera in cameras)
-    fps = sum(camera["captured_fps"] for camera in cameras)
-    wanted = sum(camera["fps"] for camera in cameras)
-    latencies = [camera["latency_ms"] for camera in cameras if camera["latency_ms"] is not None]
-    worst = f"{max(latencies):.1f} ms" if latencies else "unknown"
-    dropped = sum(
-        count
-        for camera in cameras
-        for reason, count in camera["dropped"].items()
-        if reason != "unwanted"  # nobody looks, so it was not sent
-    )
-    lost = sum(camera["lost"] for camera in cameras)
+def _status(before: Readings, now: Readings) -> str:
+    span_s = now.at_s - before.at_s
+    online = now.values("camfleet_camera_online")
+    received = "camfleet_frames_received_total"
+    fps = (
+        now.sum("camfleet_frames_captured_total") - before.sum("camfleet_frames_captured_total")
+    ) / span_s
+    wanted = (now.sum(received) - before.sum(received)) / span_s
+    latencies_ms = _latencies_ms(before, now)
+    worst = f"{max(latencies_ms):.1f} ms" if latencies_ms else "unknown"
+    dropped = now.sum("camfleet_frames_dropped_total", place="node")
+    # Of these it is no news: nobody looks, so they were not sent.
+    dropped -= now.sum("camfleet_frames_dropped_total", place="node", reason="unwanted")
+    lost = now.sum("camfleet_frames_lost_total")
     return (
-        f"{online} of {len(cameras)} cameras online, {fps:.1f} captured/s, {wanted:.1f} sent/s, "
-        f"capture to hub at most {worst}, {dropped} dropped, {lost} lost"
+        f"{sum(online):.0f} of {len(online)} cameras online, {fps:.1f} captured/s, "
+        f"{wanted:.1f} sent/s, capture to hub {worst} on average in the slowest, "
+        f"{dropped:.0f} dropped, {lost:.0f} lost"
     )
 
 
-def _get(url: str) -> Any:  # noqa: ANN401 - JSON
+def _latencies_ms(before: Readings, now: Readings) -> list[float]:
+    """Each camera's mean of late from capture to hub; none of one that sent nothing."""
+    found = []
+    for camera in {
+        (s.labels["node"], s.labels["camera"]) for s in now.samples if "stage" in s.labels
+    }:
+        labels = {"node": camera[0], "camera": camera[1], "stage": "received"}
+        seconds, count = (
+            now.sum(f"camfleet_latency_seconds_{what}", **labels)
+            - before.sum(f"camfleet_latency_seconds_{what}", **labels)
+            for what in ("sum", "count")
+        )
+        if count > 0:
+            found.append(1000 * seconds / count)
+    return found
+
+
+def _read(url: str) -> Readings | None:
+    """Read the hub's metrics, which need no log-in; None where it does not answer."""
     try:
         with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own hub
-            return json.load(response)
+            text = response.read().decode()
     except (OSError, urllib.error.URLError, ValueError):
         return None
+    families = text_string_to_metric_families(text)
+    return Readings(time.monotonic(), [sample for family in families for sample in family.samples])
 
 
 def _check(children: list[Child]) -> None:

@@ -19,6 +19,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from camfleet.keyring import Keyring
 from camfleet.keys import Role
+from camfleet.sender import Sender
+from camfleet_hub.users import set_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,7 @@ READY_S: Final = 30.0  # a loaded machine imports OpenCV in some seconds
 STOP_S: Final = 10.0
 POLL_S: Final = 0.05
 PAGE_MS: Final = 20_000
+LOCK: Final = "a horse, a battery"  # the password of a wall that has one
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS: Final = (
     "--no-sandbox",  # Chromium has none for root, which is what tests in a container are
@@ -88,9 +91,9 @@ class Service:
 
 
 class Wall:
-    """A hub on free ports, and the nodes that send to it."""
+    """A hub on free ports, and the nodes that send to it; most tests do without a log-in."""
 
-    def __init__(self, logs: Path, stack: ExitStack) -> None:
+    def __init__(self, logs: Path, stack: ExitStack, password: str = "") -> None:
         self._log = stack.enter_context((logs / "services.log").open("wb"))
         self._stack = stack
         ports = _free_ports(5)
@@ -98,6 +101,9 @@ class Wall:
         self._services: list[Service] = []
         self._folder = logs
         self._keyring = Keyring(logs / "state")
+        self._auth = "password" if password else "none"
+        if password:
+            set_password(self._keyring.folder, password)
         self.hub = self.start_hub()
 
     @property
@@ -116,6 +122,10 @@ class Wall:
     def nodes_address(self) -> str:
         return f"tcp://127.0.0.1:{self._nodes}"
 
+    @property
+    def state(self) -> Path:
+        return self._keyring.folder
+
     def start_hub(self) -> Service:
         """Start a hub, on the ports of its predecessor where there was one."""
         settings = {
@@ -126,6 +136,7 @@ class Wall:
             "CAMFLEET_HUB_IMAGEZMQ_PORT": str(self._imagezmq),
             "CAMFLEET_HUB_METRICS_PORT": str(self._metrics),
             "CAMFLEET_HUB_STATE": str(self._keyring.folder),
+            "CAMFLEET_HUB_AUTH": self._auth,
         }
         self.hub = self._start("camfleet_hub", settings)
         _wait_healthy(f"{self.url}healthz", self.hub)
@@ -136,8 +147,13 @@ class Wall:
         settings = {
             "CAMFLEET_NODE_BUNDLE": str(self._enrol(name)),
             f"CAMFLEET_NODE_CAMERAS__{camera}__SOURCE": "synthetic",
+            "CAMFLEET_NODE_METRICS_PORT": "0",  # several nodes on one machine
         }
         return self._start("camfleet_node", settings)
+
+    def start_sender(self, name: str) -> Sender:
+        """A node that is a program of the test's own."""
+        return Sender(bundle=self._enrol(name))
 
     def _enrol(self, name: str) -> Path:
         """Give a node its keys; once, and the same ones later."""
@@ -233,6 +249,13 @@ def wall(browser: Browser, tmp_path: Path) -> Iterator[Wall]:  # noqa: ARG001 - 
         yield wall
 
 
+@pytest.fixture
+def locked_wall(browser: Browser, tmp_path: Path) -> Iterator[Wall]:  # noqa: ARG001 - skips first
+    """A wall with a log-in."""
+    with _run_wall(tmp_path, LOCK) as wall:
+        yield wall
+
+
 @pytest.fixture(scope="module")
 def lone_hub(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wall]:  # noqa: ARG001 - skips first
     """A hub without nodes, for all tests that only want the page from it."""
@@ -252,16 +275,22 @@ def page(browser: Browser, wall: Wall, console: Console) -> Iterator[Page]:
 
 
 @pytest.fixture
+def locked_page(browser: Browser, locked_wall: Wall, console: Console) -> Iterator[Page]:
+    with _open_page(browser, locked_wall, console) as page:
+        yield page
+
+
+@pytest.fixture
 def lone_page(browser: Browser, lone_hub: Wall, console: Console) -> Iterator[Page]:
     with _open_page(browser, lone_hub, console) as page:
         yield page
 
 
 @contextmanager
-def _run_wall(logs: Path) -> Iterator[Wall]:
+def _run_wall(logs: Path, password: str = "") -> Iterator[Wall]:
     with ExitStack() as stack:
         try:
-            wall = Wall(logs, stack)
+            wall = Wall(logs, stack, password)
             yield wall
             wall.stop()
         finally:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import imagezmq
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 NAMES = ("garden", "gate", "porch", "workshop")
 CAMERAS = [f"{name}/front" for name in NAMES]
 DEADLINE_S = 20.0
+LEGIBLE = 4.5  # WCAG 2.2, 1.4.3
 SANE_MS = 5000  # not a measure of speed: more than that means that something is wrong
 FRAME = struct.Struct("<BBHIdd")
 REFUSED = "net::ERR_CONNECTION_REFUSED"  # a browser says so on its console, whatever a page does
@@ -342,6 +343,89 @@ def test_a_tile_without_a_new_picture_says_why(
     expect(tile(lone_page, "garden/front")).to_have_attribute("data-state", state)
     expect(lone_page.locator(".slate")).to_have_text(re.compile(slate))
     expect(lone_page.locator(".slate")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_a_tile_tells_what_its_detectors_find_and_nothing_moves(
+    lone_page: Page, scheme: Literal["dark", "light"]
+) -> None:
+    lone_page.emulate_media(color_scheme=scheme)
+    routes: list[WebSocketRoute] = []
+    seen = CAMERA | {"age_ms": 5}
+
+    def open_socket(route: WebSocketRoute) -> None:
+        routes.append(route)
+        tell(route, seen | {"marks": []})
+
+    lone_page.route_web_socket("**/ws/wall", open_socket)
+    lone_page.goto("/")
+    garden = tile(lone_page, "garden/front")
+    button = garden.get_by_role("button")
+    expect(button).to_have_accessible_name("garden / front online")
+    expect(garden.locator(".marks")).to_be_hidden()
+    before = boxes(garden)
+    tell(routes[0], seen | {"marks": ["motion", "dark"]})
+    expect(garden.locator(".marks")).to_have_text("motion, dark")
+    expect(garden.locator(".marks")).to_be_visible()
+    expect(button).to_have_accessible_name("garden / front online motion, dark")
+    assert contrast(garden.locator(".marks")) >= LEGIBLE
+    assert boxes(garden) == before
+    tell(routes[0], seen | {"marks": ["motion"], "state": "stale"})
+    expect(garden).to_have_attribute("data-state", "stale")
+    expect(garden.locator(".marks")).to_be_hidden()
+
+
+def tell(route: WebSocketRoute, camera: dict[str, Any]) -> None:
+    route.send(json.dumps({"type": "fleet", "hub": "test", "cameras": [camera]}))
+
+
+def boxes(tile: Locator) -> list[object]:
+    """Where everything stands that was there without a mark."""
+    parts = tile.locator(".picture, canvas, .strip, .name, .numbers, dd, .open, .links")
+    return [part.bounding_box() for part in parts.all()]
+
+
+def contrast(text: Locator) -> float:
+    """Of a text with its own background, over white and over black, whichever is worse (WCAG)."""
+    found: float = text.evaluate(
+        """(element) => {
+          const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
+          const style = getComputedStyle(element);
+          const [front, [r, g, b, alpha]] = [style.color, style.backgroundColor].map(numbers);
+          const light = (channels) => {
+            const [red, green, blue] = channels.map((channel) => {
+              const part = channel / 255;
+              return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+            });
+            return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+          };
+          const ratios = [0, 255].map((under) => {
+            const back = light([r, g, b].map((one) => one * alpha + under * (1 - alpha)));
+            const both = [light(front.slice(0, 3)), back].sort((x, y) => y - x);
+            return (both[0] + 0.05) / (both[1] + 0.05);
+          });
+          return Math.min(...ratios);
+        }"""
+    )
+    return found
+
+
+def test_motion_that_a_node_detects_marks_its_tile(wall: Wall, page: Page) -> None:
+    with wall.start_sender("garden") as sender:
+        image = np.full((48, 64, 3), 99, np.uint8)
+        sender.detect("front", "motion", "moving")
+        page.goto("/")
+
+        def send_until(marks: str) -> None:
+            deadline = time.monotonic() + DEADLINE_S
+            while tile(page, "garden/front").locator(".marks").all_inner_texts() != [marks]:
+                assert time.monotonic() < deadline, f"want {marks!r}"
+                sender.send("front", image)
+                page.wait_for_timeout(50)
+
+        send_until("motion")
+        sender.detect("front", "motion", "still")
+        send_until("")
 
 
 def test_a_frame_that_is_no_picture_is_acknowledged_and_said_so(lone_page: Page) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import time
@@ -23,17 +24,22 @@ from camfleet.settings import load_settings, refuse
 from camfleet_hub.authority import authority
 from camfleet_hub.commands import obey
 from camfleet_hub.demand import Demand
+from camfleet_hub.detections import Detections
 from camfleet_hub.fleet import Fleet
+from camfleet_hub.flow import Flow
 from camfleet_hub.journal import Journal
 from camfleet_hub.metrics import FleetCollector
 from camfleet_hub.open_files import raise_open_files
 from camfleet_hub.port_metrics import PortCollector
 from camfleet_hub.ports import Ports, open_keyring, open_ports
 from camfleet_hub.settings import HubSettings
+from camfleet_hub.users import ADMIN, Users
 from camfleet_hub.web.app import Hub, create_app, create_metrics_app
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.host import HostCheck
+from camfleet_hub.web.login import Login
+from camfleet_hub.web.login_metrics import LoginCollector
 from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.server import Server
 
@@ -61,8 +67,14 @@ def main() -> None:
 
 def _warn(settings: HubSettings) -> None:
     """Say at every start what is open to whom."""
-    if not settings.bind.is_loopback:
-        _log.warning("open to the network: browsers need no login yet", bind=str(settings.bind))
+    if settings.auth == "none":
+        _log.warning("no log-in: whoever reaches the wall may watch", bind=str(settings.bind))
+    elif not settings.bind.is_loopback:
+        _log.warning(
+            "open to the network: pictures and passwords of browsers are not encrypted without a "
+            "proxy for TLS",
+            bind=str(settings.bind),
+        )
     if not settings.imagezmq_bind.is_loopback:
         _log.warning(
             "open to the network: imagezmq has no keys and no encryption",
@@ -84,6 +96,8 @@ async def _run(settings: HubSettings) -> int:
     demand = Demand()
     journal = Journal()
     fleet.on_node, fleet.on_reject = journal.node, journal.rejected
+    detections = Detections()
+    fleet.watchers = (detections.take, journal.detected)
     pictures = Pictures(settings.quality)
     addresses = {"nodes": settings.nodes_port, "imagezmq": settings.imagezmq_port}
     bulletin = Bulletin(settings.name, addresses, fleet, bell)
@@ -94,21 +108,54 @@ async def _run(settings: HubSettings) -> int:
             settings, keyring, fleet, demand, on_subscriber=journal.subscriber, stack=stack
         )
         registry.register(PortCollector(ports))
+        login = _open_login(settings, registry, stack)
         web, metrics = _open_web(settings, stack)
+        flow = Flow()
         hub = Hub(
-            bulletin, fleet, bell, demand, pictures, registry, viewers_rejected, ports.problems
+            bulletin,
+            fleet,
+            detections,
+            bell,
+            demand,
+            pictures,
+            registry,
+            viewers_rejected,
+            problems=lambda: ports.problems() + flow.problems(),
+            login=login,
         )
         servers = [
             Server(HostCheck(create_app(hub), settings.hosts), web),
             Server(create_metrics_app(registry), metrics),
         ]
         _log.info("ready", wall=f"http://{authority(*web.getsockname()[:2])}/")
-        chores = [_sample(fleet), bulletin.run()]
+        chores = [_sample(fleet, flow), bulletin.run()]
+        if login is not None:
+            chores.append(login.run())
         if keyring is not None:
             chores.append(_watch_keys(keyring, ports))
         code = await _serve(servers, ports, chores, bell)
     _log.info("stopped", code=code)
     return code
+
+
+def _open_login(
+    settings: HubSettings, registry: CollectorRegistry, stack: contextlib.ExitStack
+) -> Login | None:
+    """Read who may log in, or make the first password and tell it, once; None where all may."""
+    if settings.auth == "none":
+        return None
+    try:
+        users = Users(settings.state)
+    except LocalProtocolError as error:
+        refuse([f"CAMFLEET_HUB_STATE: {error}"])
+    if users.first_password is not None:
+        # It is told whatever else is not: nobody can ask for it later.
+        level = max(logging.WARNING, logging.getLevelNamesMapping()[settings.log_level])
+        _log.log(level, "first password", user=ADMIN, password=users.first_password)
+    login = Login(users)
+    stack.callback(login.close)
+    registry.register(LoginCollector(login))
+    return login
 
 
 def _open_web(
@@ -182,9 +229,10 @@ async def _watch_keys(keyring: Keyring, ports: Ports) -> None:
         await asyncio.sleep(_REFRESH_S)
 
 
-async def _sample(fleet: Fleet) -> None:
+async def _sample(fleet: Fleet, flow: Flow) -> None:
     while True:
         fleet.sample()
+        flow.sample(fleet.streams(), fleet.now_ns())
         await asyncio.sleep(_SAMPLE_S)
 
 

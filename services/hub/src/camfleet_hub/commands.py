@@ -1,21 +1,29 @@
-"""The hub's command line: it runs, or changes who may come in. A running hub notices by itself."""
+"""The hub's command line: it runs, changes who may come in, or tells how a running one is.
+
+A running hub notices by itself what was changed.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import socket
 import sys
 from functools import partial
+from getpass import getpass
 from pathlib import Path
 from typing import Final
 
-from camfleet.errors import CamfleetError
+from camfleet.errors import CamfleetError, LocalProtocolError
 from camfleet.keyring import Keyring
 from camfleet.keys import Bundle, Role
 from camfleet.names import check_name
 from camfleet.settings import load_settings
 from camfleet_hub.fleet import IMAGEZMQ_NODE
+from camfleet_hub.health import check_health
 from camfleet_hub.settings import HubSettings
+from camfleet_hub.users import ADMIN, make_password, set_password
+from camfleet_hub.watching import add_commands, obey_watching
 
 RESERVED: Final = frozenset({IMAGEZMQ_NODE})
 _EXIT_FAILED: Final = 1
@@ -33,19 +41,31 @@ def obey(software: str) -> None:
         return
     settings = load_settings(HubSettings)
     try:
-        keyring = Keyring(settings.state, reserved=RESERVED)
         match options.command:
-            case "enrol":
-                _enrol(keyring, settings, options)
-            case "revoke":
-                keyring.revoke(options.name)
-                _say(f"{options.name} is revoked")
-            case "nodes":
-                _say(_table(keyring))
+            case "health":
+                check_health(settings)
+            case "password":
+                _set_password(settings, options)
+            case "status" | "await":
+                obey_watching(settings, options)
+            case _:
+                _change(Keyring(settings.state, reserved=RESERVED), settings, options)
     except CamfleetError as error:
         sys.stderr.write(f"camfleet-hub {options.command}: {error}\n")
         raise SystemExit(_EXIT_FAILED) from error
     raise SystemExit(0)
+
+
+def _change(keyring: Keyring, settings: HubSettings, options: argparse.Namespace) -> None:
+    """Do what concerns keys."""
+    match options.command:
+        case "enrol":
+            _enrol(keyring, settings, options)
+        case "revoke":
+            keyring.revoke(options.name)
+            _say(f"{options.name} is revoked")
+        case "nodes":
+            _say(_json(keyring) if options.json else _table(keyring))
 
 
 def _parser(software: str) -> argparse.ArgumentParser:
@@ -77,7 +97,14 @@ def _parser(software: str) -> argparse.ArgumentParser:
     )
     revoke = commands.add_parser("revoke", help="let a node in no more, and cut it off")
     revoke.add_argument("name", help="of the node or subscriber")
-    commands.add_parser("nodes", help="list who is enrolled")
+    nodes = commands.add_parser("nodes", help="list who is enrolled")
+    nodes.add_argument("--json", action="store_true", help="for programs, with whole keys")
+    password = commands.add_parser(
+        "password", help="give the administrator another password, which is read from stdin"
+    )
+    password.add_argument("--generate", action="store_true", help="make one, and print it")
+    commands.add_parser("health", help="ask the hub of this machine whether frames flow")
+    add_commands(commands, _name)
     return parser
 
 
@@ -113,8 +140,36 @@ def _enrol(keyring: Keyring, settings: HubSettings, options: argparse.Namespace)
         _say(f"{options.name} is enrolled; its bundle, which nobody else may see: {path}")
 
 
+def _set_password(settings: HubSettings, options: argparse.Namespace) -> None:
+    """Change the password, and tell nobody but who asked for a new one."""
+    password = make_password() if options.generate else _read_password()
+    set_password(settings.state, password)
+    if options.generate:
+        _say(password)
+    sys.stderr.write(f"{ADMIN} has another password; who was logged in must log in again\n")
+
+
+def _read_password() -> str:
+    """Ask a person twice; of a pipe take the first line."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass(f"new password of {ADMIN}: ")
+    if password != getpass("once more: "):
+        raise LocalProtocolError("the two passwords differ, want the same twice")
+    return password
+
+
 def _print(bundle: Bundle) -> None:
     _say(bundle.json().decode().rstrip())
+
+
+def _json(keyring: Keyring) -> str:
+    return json.dumps(
+        [
+            {"name": entry.name, "role": entry.role.value, "key": entry.key}
+            for entry in keyring.entries()
+        ]
+    )
 
 
 def _table(keyring: Keyring) -> str:

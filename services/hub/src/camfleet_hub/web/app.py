@@ -10,23 +10,30 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI, HTTPException, Response, WebSocket
-from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from camfleet_hub.demand import Demand
+from camfleet_hub.detections import Detections
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.stream import Stream
 from camfleet_hub.web import models
+from camfleet_hub.web.access import Access
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
+from camfleet_hub.web.detections import add_detections
 from camfleet_hub.web.headers import SecurityHeaders
+from camfleet_hub.web.login import Login
+from camfleet_hub.web.login_page import add_login
 from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.wall import Wall
 
 _STATIC: Final = Path(__file__).parent / "static"
 _BOUNDARY: Final = "frame"
 _NO_STORE: Final = {"Cache-Control": "no-store"}
+_LOGOUT: Final = '<form id="logout"'
+_LOGOUT_HIDDEN: Final = '<form hidden id="logout"'  # as it stands in the page
 
 
 @dataclass(frozen=True)
@@ -36,22 +43,26 @@ class Hub:
     Attributes:
         bulletin: what every browser is told of the fleet.
         fleet: every node and camera.
+        detections: what detectors reported of late.
         bell: rings when a camera has a newer frame.
         demand: which streams somebody wants.
         pictures: makes JPEGs of frames.
         registry: what `/metrics` tells.
         viewers_rejected: counts browsers that were sent away, by reason.
         problems: tells what is wrong with the hub, for `/healthz`; empty when nothing is.
+        login: knows who is logged in; None where nobody needs to be.
     """
 
     bulletin: Bulletin
     fleet: Fleet
+    detections: Detections
     bell: Bell
     demand: Demand
     pictures: Pictures
     registry: CollectorRegistry
     viewers_rejected: Counter[str]
     problems: Callable[[], list[str]]
+    login: Login | None = None
 
 
 def create_app(hub: Hub) -> FastAPI:
@@ -59,9 +70,13 @@ def create_app(hub: Hub) -> FastAPI:
     app = FastAPI(
         title="camfleet hub", version=version("camfleet-hub"), docs_url=None, redoc_url=None
     )
-    app.add_middleware(SecurityHeaders)
+    if hub.login is not None:
+        app.add_middleware(Access, login=hub.login)
+        add_login(app, hub.login)
+    app.add_middleware(SecurityHeaders)  # the outermost: on what is refused too
     _add_wall(app, hub)
     _add_cameras(app, hub)
+    add_detections(app, hub.detections)
     _add_health(app, hub)
     return app
 
@@ -83,10 +98,14 @@ def _add_wall(app: FastAPI, hub: Hub) -> None:
         rejected=hub.viewers_rejected,
     )
 
+    text = (_STATIC / "index.html").read_text("utf-8")
+    if hub.login is not None:
+        text = text.replace(_LOGOUT_HIDDEN, _LOGOUT)
+
     @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(_STATIC / "index.html", headers=_NO_STORE)
+    async def page() -> HTMLResponse:
+        return HTMLResponse(text, headers=_NO_STORE)
 
     @app.websocket("/ws/wall")
     async def wall_socket(socket: WebSocket) -> None:

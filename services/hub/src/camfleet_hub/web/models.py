@@ -8,11 +8,17 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from camfleet.liveness import Liveness
+from camfleet.names import MAIN
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.stream import Node, Stream
 
 State = Literal["online", "stale", "offline"]
+Mark = Literal["motion", "dark"]
 _NS_PER_MS = 1e6
+_MARKS: tuple[tuple[Mark, str, str], ...] = (
+    ("motion", "motion", "moving"),
+    ("dark", "light", "dark"),
+)
 _Rejected = defaultdict[tuple[str, str], dict[str, int]]  # by node and camera, then by reason
 
 
@@ -35,6 +41,22 @@ class Camera(BaseModel):
     age_ms: float | None = Field(description="Since the newest frame arrived; null before it.")
     width: int | None
     height: int | None
+    marks: list[Mark] = Field(description="What its detectors find now, in any of their regions.")
+
+
+class Profile(BaseModel):
+    """Another stream of a camera, such as its small preview. It is not in the camera's counts."""
+
+    profile: str
+    state: State
+    fps: float = Field(description="Frames received per second; none where nobody looks.")
+    age_ms: float | None
+    width: int | None
+    height: int | None
+    received: int
+    received_bytes: int
+    lost: int
+    dropped: dict[str, int] = Field(description="By its node, by reason.")
 
 
 class CameraCounts(Camera):
@@ -49,6 +71,7 @@ class CameraCounts(Camera):
     skipped: int = Field(description="Dropped at the wall: a viewer had a newer one to get.")
     rejected: dict[str, int] = Field(description="Messages about this camera, by reason.")
     jitter_ms: float
+    profiles: list[Profile] = Field(description="Its other streams.")
 
 
 class NodeView(BaseModel):
@@ -58,6 +81,7 @@ class NodeView(BaseModel):
     state: State
     software: str
     rejected: dict[str, int] = Field(description="Messages about none of its cameras, by reason.")
+    detections_lost: int = Field(description="Detections that were sent and never arrived.")
     cameras: list[CameraCounts]
 
 
@@ -81,6 +105,7 @@ def camera(stream: Stream, now_ns: int) -> Camera:
         age_ms=None if silence_s is None else round(1000 * silence_s),
         width=width,
         height=height,
+        marks=_marks(stream) if state is Liveness.ONLINE else [],
     )
 
 
@@ -95,12 +120,16 @@ def nodes(fleet: Fleet) -> list[NodeView]:
 
 def _node(node: Node, now_ns: int, rejected: _Rejected) -> NodeView:
     streams = sorted(node.streams.values(), key=lambda stream: stream.id)
+    mains = {stream.camera: stream for stream in streams if stream.profile == MAIN}
+    # A camera without its main profile is none of ours, and shown all the same.
+    cameras = [one for one in streams if mains.get(one.camera, one) is one]
     return NodeView(
         name=node.name,
         state=node.liveness(now_ns).value,
         software=node.software,
         rejected=rejected.get((node.name, ""), {}),
-        cameras=[_counts(stream, now_ns, rejected) for stream in streams],
+        detections_lost=node.detections.lost,
+        cameras=[_counts(stream, now_ns, rejected) for stream in cameras],
     )
 
 
@@ -118,7 +147,36 @@ def _counts(stream: Stream, now_ns: int, rejected: _Rejected) -> CameraCounts:
         skipped=stream.dropped["wall", "newer"],
         rejected=rejected.get((stream.node.name, stream.camera), {}),
         jitter_ms=round(stats.jitter.jitter_ns / _NS_PER_MS, 2),
+        profiles=_profiles(stream, now_ns),
     )
+
+
+def _profiles(main: Stream, now_ns: int) -> list[Profile]:
+    if main.profile != MAIN:
+        return []
+    streams = sorted(main.node.streams.values(), key=lambda stream: stream.id)
+    others = [one for one in streams if one.camera == main.camera and one is not main]
+    return [_profile(stream, now_ns) for stream in others]
+
+
+def _profile(stream: Stream, now_ns: int) -> Profile:
+    seen, stats = camera(stream, now_ns), stream.stats
+    return Profile(
+        profile=stream.profile,
+        state=seen.state,
+        fps=seen.fps,
+        age_ms=seen.age_ms,
+        width=seen.width,
+        height=seen.height,
+        received=stats.received,
+        received_bytes=stats.received_bytes,
+        lost=stats.lost,
+        dropped=dict(stats.dropped),
+    )
+
+
+def _marks(stream: Stream) -> list[Mark]:
+    return [mark for mark, detector, state in _MARKS if stream.finds(detector, state)]
 
 
 def _ms(duration_ns: int | None) -> float | None:

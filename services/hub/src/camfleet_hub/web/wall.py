@@ -10,7 +10,6 @@ import contextlib
 import time
 from collections import Counter
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -21,6 +20,7 @@ from camfleet_hub.fleet import Fleet
 from camfleet_hub.stream import Arrival, Stream
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
+from camfleet_hub.web.origin import is_same_origin
 from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.viewer import Message, Painted, Ping, Show, Viewer, parse
 
@@ -61,7 +61,7 @@ class Wall:
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one browser until it goes away, or does something that none of ours does."""
-        if not _is_same_origin(socket):
+        if not is_same_origin(socket):
             self.rejected["origin"] += 1
             await socket.close(_POLICY_VIOLATION, "want a page of this hub")
             return
@@ -185,15 +185,3 @@ class _Session:
         await self._socket.send_json({"type": "error", "message": message})
         reason = message.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
         await self._socket.close(_POLICY_VIOLATION, reason)
-
-
-def _is_same_origin(socket: WebSocket) -> bool:
-    """Whether the page that connects came from this hub (RFC 6455, 10.2).
-
-    A program that is no browser sends no Origin, and may connect.
-    """
-    origin = socket.headers.get("origin")
-    try:
-        return origin is None or urlsplit(origin).netloc == socket.headers.get("host")
-    except ValueError:  # not a URL at all
-        return False

@@ -22,6 +22,7 @@ import { parseFrame, parseText } from "./message.js";
  * @property {(message: TextMessage) => void} onText
  * @property {(frame: Frame, connection: number) => void} onFrame
  * @property {(error: unknown) => void} onProblem the hub sent what cannot be read
+ * @property {() => void} onRefused a connection was not opened: the hub is away, or wants a log-in
  */
 
 const FIRST_RETRY_MS = 500;
@@ -91,7 +92,10 @@ export class Link {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => this.#greet();
     socket.onmessage = (event) => this.#take(event.data);
-    socket.onclose = () => this.#lose();
+    socket.onclose = () => {
+      if (!this.#openedMs) this.#handlers.onRefused();
+      this.#lose();
+    };
     this.#socket = socket;
     this.#heardMs = performance.now();
     this.connection += 1;

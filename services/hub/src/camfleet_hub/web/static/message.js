@@ -16,6 +16,7 @@
  * @property {number | null} age_ms of its newest picture; null before the first one
  * @property {number | null} width
  * @property {number | null} height
+ * @property {("motion" | "dark")[]} [marks] what its detectors find now
  */
 
 /**

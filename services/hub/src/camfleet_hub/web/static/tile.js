@@ -6,7 +6,7 @@
 
 import { Meter } from "./meter.js";
 import { Screen } from "./screen.js";
-import { condition, duration, latency, rate, SPOKEN, UNKNOWN } from "./words.js";
+import { condition, duration, latency, marks, rate, SPOKEN, UNKNOWN } from "./words.js";
 
 /** @typedef {import("./message.js").Camera} Camera */
 /** @typedef {import("./screen.js").PaintedDetail} PaintedDetail */
@@ -91,6 +91,7 @@ export class Tile {
     this.element.toggleAttribute("data-painted", this.#screen.hasPicture);
     this.snapshot.hidden = !this.hasPicture;
     write(this.element, ".state", SPOKEN[told.name]);
+    write(this.element, ".marks", told.name === "online" ? marks(this.#camera.marks) : "");
     write(this.element, ".slate-title", told.title);
     write(this.element, ".slate-text", told.text);
     this.#refreshNumbers(now, told.name === "online", ageMs);
@@ -183,17 +184,17 @@ function build(number, { id, node, camera }) {
 }
 
 /**
- * The button is called "garden / front, online", and described by the slate.
+ * The button is called "garden / front, online, motion", and described by the slate.
  * @param {HTMLElement} element
  * @param {number} number
  */
 function label(element, number) {
   // Numbers make the ids: a list of ids is separated by spaces, which names may hold.
-  for (const part of ["name", "state", "slate"]) {
+  for (const part of ["name", "state", "marks", "slate"]) {
     find(element, `.${part}`).id = `${part}-${number}`;
   }
   const button = find(element, "button");
-  button.setAttribute("aria-labelledby", `name-${number} state-${number}`);
+  button.setAttribute("aria-labelledby", `name-${number} state-${number} marks-${number}`);
   button.setAttribute("aria-describedby", `slate-${number}`);
 }
 

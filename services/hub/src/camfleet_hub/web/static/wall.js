@@ -35,6 +35,7 @@ const link = new Link(new URL("/ws/wall", location.href.replace(/^http/, "ws")).
   onText: read,
   onFrame: take,
   onProblem: (error) => header.tellProblem(`${error}: reload the page`),
+  onRefused: seekLogin,
 });
 const painter = new Painter(clock, acknowledge);
 const fleet = new Fleet(list, painter);
@@ -68,6 +69,13 @@ function followLink(state) {
   header.tellLink(state);
   if (isLinked) greet();
   tell();
+}
+
+/** Where the hub wants a log-in, its page for that comes in place of this one. */
+async function seekLogin() {
+  const asked = { method: "HEAD", redirect: "manual", headers: { Accept: "text/html" } };
+  const answer = await fetch("/", /** @type {RequestInit} */ (asked)).catch(() => null);
+  if (answer?.type === "opaqueredirect") location.reload();
 }
 
 /** The pings go first, so that the hub's time is known before the first frame comes. */

@@ -40,6 +40,14 @@ export function rate(fps) {
   return `${fps.toFixed(fps < 99.95 ? 1 : 0)} fps`;
 }
 
+/**
+ * What a camera's detectors find now, for the corner of its picture.
+ * @param {Camera["marks"]} found
+ */
+export function marks(found = []) {
+  return found.join(", ");
+}
+
 /** @param {number} ageMs */
 function lastPicture(ageMs) {
   return `last picture ${duration(ageMs)} ago`;

@@ -1,0 +1,172 @@
+"""Lets in who is logged in: the one place that decides, for every path and the WebSocket.
+
+A new route is closed by itself; what is open stands here by name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import math
+from typing import Final
+from urllib.parse import quote
+
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from camfleet_hub.web.login import Login, TooManyTriesError
+from camfleet_hub.web.origin import is_same_origin
+from camfleet_hub.web.sessions import Session
+
+COOKIE: Final = "camfleet_session"
+LOGIN: Final = "/login"
+LOGOUT: Final = "/logout"  # open, or it would cut itself off; who is not logged in loses nothing
+OPEN_PATHS: Final = frozenset(
+    {LOGIN, LOGOUT, "/healthz", "/static/wall.css", "/static/login.css", "/static/icon.svg"}
+)
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, 9.2.1
+_POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
+_MOST_BASIC: Final = 2048  # characters
+_MOST_TARGET: Final = 1024
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+_CHALLENGE: Final = _NO_STORE | {"WWW-Authenticate": 'Basic realm="camfleet", charset="UTF-8"'}
+
+
+class Access:
+    """Wraps an application; who is not logged in gets no further than the open paths.
+
+    Args:
+        login: knows who is logged in.
+    """
+
+    def __init__(self, app: ASGIApp, login: Login) -> None:
+        self._app = app
+        self._login = login
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        if not _is_safe(scope) and not is_same_origin(connection):
+            answer = PlainTextResponse("Origin is another page, want one of this hub", 403)
+            await answer(scope, receive, send)
+            return
+        if scope["type"] == "http" and scope["path"] in OPEN_PATHS:
+            await self._app(scope, receive, send)
+            return
+        try:
+            session = await self._find(connection)
+        except TooManyTriesError as error:
+            await _refuse(scope, receive, send, too_many(error))
+            return
+        if session is None:
+            await _refuse(scope, receive, send, _challenge(connection))
+        else:
+            await self._serve(session, scope, receive, send)
+
+    async def _find(self, connection: HTTPConnection) -> Session | None:
+        """Who asks: a browser by its cookie, or a program by name and password (RFC 7617)."""
+        session = self._login.browser(connection.cookies.get(COOKIE))
+        if session is not None:
+            return session
+        credentials = _credentials(connection.headers.get("authorization", ""))
+        if credentials is None:
+            return None
+        return await self._login.program(*credentials, address_of(connection))
+
+    async def _serve(self, session: Session, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve until the request is done or its session ends, whichever comes first."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a server runs each request in one
+        with session.holding(task.cancel):
+            try:
+                await self._app(scope, receive, send)
+            except asyncio.CancelledError:
+                if not session.is_over:
+                    raise
+                task.uncancel()
+                await _hang_up(scope, receive, send)
+
+
+def address_of(connection: HTTPConnection) -> str:
+    """Where a request comes from, as far as anybody knows."""
+    return connection.client.host if connection.client else ""
+
+
+def local_target(target: str) -> str:
+    r"""A path of this hub to go to after the log-in; `/` where it would lead elsewhere.
+
+    A browser takes `//host` and `/\host` for another host, and passes over tabs and line ends.
+    """
+    is_local = target.startswith("/") and not target.startswith("//")
+    is_plain = target.isascii() and target.isprintable() and "\\" not in target
+    return target if is_local and is_plain and len(target) <= _MOST_TARGET else "/"
+
+
+def too_many(error: TooManyTriesError) -> Response:
+    """Tell a program how long to wait (RFC 6585, 4)."""
+    return PlainTextResponse(str(error), 429, headers=_NO_STORE | retry_after(error))
+
+
+def retry_after(error: TooManyTriesError) -> dict[str, str]:
+    """Say the same in a header (RFC 9110, 10.2.3), in whole seconds."""
+    return {"Retry-After": str(max(1, math.ceil(error.wait_s)))}
+
+
+def _is_safe(scope: Scope) -> bool:
+    return scope["type"] == "websocket" or scope["method"] in _SAFE_METHODS
+
+
+def _credentials(header: str) -> tuple[str, str] | None:
+    """Name and password of a Basic header; None where there are none."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic" or len(encoded) > _MOST_BASIC:
+        return None
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+    user, colon, password = text.partition(":")
+    return (user, password) if colon else None
+
+
+def _challenge(connection: HTTPConnection) -> Response:
+    """Send a person to the page for the log-in, and tell a program what is wanted."""
+    scope = connection.scope
+    is_page = "text/html" in connection.headers.get("accept", "")
+    if is_page and scope.get("method") in {"GET", "HEAD"}:
+        return RedirectResponse(_login_page(scope), 303, headers=_NO_STORE)
+    text = "want a log-in: name and password by HTTP Basic, or a browser's by /login"
+    return PlainTextResponse(text, 401, headers=_CHALLENGE)
+
+
+def _login_page(scope: Scope) -> str:
+    query = scope["query_string"].decode("latin-1")
+    target = local_target(quote(scope["path"]) + (f"?{query}" if query else ""))
+    return LOGIN if target == "/" else f"{LOGIN}?next={quote(target, safe='/')}"
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, answer: Response) -> None:
+    if scope["type"] == "websocket":  # before it is accepted, so the browser sees a status of 403
+        await WebSocketClose(_POLICY_VIOLATION)(scope, receive, send)
+    else:
+        await answer(scope, receive, send)
+
+
+async def _hang_up(scope: Scope, receive: Receive, send: Send) -> None:
+    """End what a session held open, whether or not anything of it was sent yet."""
+    if scope["type"] == "websocket":
+        with contextlib.suppress(RuntimeError, OSError):  # it has hung up by itself
+            await WebSocketClose(_POLICY_VIOLATION, "the session is over")(scope, receive, send)
+        return
+    try:
+        await PlainTextResponse("the session is over", 401)(scope, receive, send)
+    except RuntimeError:  # an answer has begun: it ends here
+        with contextlib.suppress(RuntimeError):
+            await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,125 @@
+"""Who is logged in, in memory and bounded. A session ends by time, by log-out, or with all others.
+
+What it holds open ends with it, so that nobody watches on after a log-out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+_NS: Final = 1_000_000_000
+IDLE_S: Final = 3 * 86_400.0  # a display that is switched off over a weekend
+ABSOLUTE_S: Final = 30 * 86_400.0
+MOST_SESSIONS: Final = 1024
+
+
+class Session:
+    """One log-in.
+
+    Attributes:
+        user: whose it is.
+        is_over: it ended, and what it still serves is being cut off.
+    """
+
+    def __init__(self, user: str, now_ns: int) -> None:
+        self.user = user
+        self.is_over = False
+        self.opened_ns = self.used_ns = now_ns
+        self._cuts: set[Callable[[], object]] = set()
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether something is served in its name just now."""
+        return bool(self._cuts)
+
+    @contextmanager
+    def holding(self, cut: Callable[[], object]) -> Iterator[None]:
+        """Have `cut` called should the session end while the block runs."""
+        self._cuts.add(cut)
+        try:
+            yield
+        finally:
+            self._cuts.discard(cut)
+
+    def end(self) -> None:
+        """Cut off what it serves."""
+        self.is_over = True
+        for cut in self._cuts.copy():
+            cut()
+
+
+class Sessions:
+    """All sessions by key; the one that was used longest ago gives way when there is no room.
+
+    Args:
+        most: how many there may be.
+        idle_s: how long one lives that serves nothing.
+        absolute_s: how long one lives at most.
+        monotonic_ns: the clock that these are measured on.
+    """
+
+    def __init__(
+        self,
+        most: int = MOST_SESSIONS,
+        *,
+        idle_s: float = IDLE_S,
+        absolute_s: float = ABSOLUTE_S,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._most = most
+        self._idle_ns = round(idle_s * _NS)
+        self._absolute_ns = round(absolute_s * _NS)
+        self._monotonic_ns = monotonic_ns
+        self._sessions: OrderedDict[bytes, Session] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def open(self, key: bytes, user: str) -> Session:
+        """Begin a session; one that has this key already ends."""
+        self.end(key)
+        while len(self._sessions) >= self._most:
+            self._sessions.popitem(last=False)[1].end()
+        session = self._sessions[key] = Session(user, self._monotonic_ns())
+        return session
+
+    def find(self, key: bytes) -> Session | None:
+        """The session with this key, which was used herewith; None where there is none."""
+        session = self._sessions.get(key)
+        if session is None:
+            return None
+        now_ns = self._monotonic_ns()
+        if self._is_expired(session, now_ns):
+            self.end(key)
+            return None
+        session.used_ns = now_ns
+        self._sessions.move_to_end(key)
+        return session
+
+    def end(self, key: bytes) -> None:
+        """End the session with this key, where there is one."""
+        session = self._sessions.pop(key, None)
+        if session is not None:
+            session.end()
+
+    def end_all(self) -> None:
+        """End every session."""
+        for key in list(self._sessions):
+            self.end(key)
+
+    def sweep(self) -> None:
+        """End those whose time is over; now and then."""
+        now_ns = self._monotonic_ns()
+        for key, session in list(self._sessions.items()):
+            if session.is_in_use:
+                session.used_ns = now_ns
+            if self._is_expired(session, now_ns):
+                self.end(key)
+
+    def _is_expired(self, session: Session, now_ns: int) -> bool:
+        is_idle = not session.is_in_use and now_ns - session.used_ns > self._idle_ns
+        return is_idle or now_ns - session.opened_ns > self._absolute_ns

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+
+from camfleet.testing import FakeClock
+from camfleet_hub.web.limiter import Limiter
+
+
+class Tries:
+    """A limiter in time that a test controls: 3 tries an address, 6 of all."""
+
+    def __init__(self, all_burst: int = 6) -> None:
+        self.clock = FakeClock()
+        self.limiter = Limiter(
+            burst=3,
+            every_s=10,
+            all_burst=all_burst,
+            all_every_s=2,
+            monotonic_ns=self.clock.monotonic_ns,
+        )
+
+    def count(self, address: str, tries: int = 100) -> int:
+        """How many of so many tries are let through."""
+        return sum(self.limiter.take(address) == 0 for _ in range(tries))
+
+
+@pytest.fixture
+def tries() -> Tries:
+    return Tries()
+
+
+def test_an_address_has_a_few_tries_and_then_one_now_and_then(tries: Tries) -> None:
+    assert tries.count("192.0.2.1") == 3
+    assert tries.limiter.take("192.0.2.1") == pytest.approx(10)
+    tries.clock.advance(10)
+    assert tries.count("192.0.2.1") == 1
+    tries.clock.advance(1000)
+    assert tries.count("192.0.2.1") == 3
+
+
+def test_the_wait_that_is_told_is_enough(tries: Tries) -> None:
+    tries.count("192.0.2.1")
+    tries.clock.advance(tries.limiter.take("192.0.2.1"))
+    assert tries.limiter.take("192.0.2.1") == 0
+
+
+def test_an_address_without_tries_takes_none_from_others(tries: Tries) -> None:
+    tries.count("192.0.2.1", 1000)
+    assert tries.count("192.0.2.2") == 3
+
+
+def test_all_together_have_a_bound(tries: Tries) -> None:
+    assert sum(tries.count(f"192.0.2.{n}") for n in range(100)) == 6
+    tries.clock.advance(2)
+    assert sum(tries.count(f"198.51.100.{n}") for n in range(100)) == 1
+
+
+def test_who_was_right_gets_the_try_back(tries: Tries) -> None:
+    for _ in range(50):
+        assert tries.limiter.take("192.0.2.1") == 0
+        tries.limiter.give_back("192.0.2.1")
+    assert tries.count("192.0.2.1") == 3
+
+
+def test_tries_that_are_given_back_are_never_more_than_at_first(tries: Tries) -> None:
+    for _ in range(50):
+        tries.limiter.give_back("192.0.2.1")
+    assert tries.count("192.0.2.1") == 3
+
+
+def test_addresses_of_one_ipv6_network_count_as_one(tries: Tries) -> None:
+    assert sum(tries.count(f"2001:db8::{n:x}") for n in range(1, 20)) == 3
+    assert tries.count("2001:db8:0:1::1") == 3
+
+
+@pytest.mark.parametrize("address", ["", "unix:", "x" * 10_000])
+def test_what_is_no_address_has_tries_too(tries: Tries, address: str) -> None:
+    assert tries.count(address) == 3
+
+
+def test_a_million_addresses_are_not_remembered() -> None:
+    tries = Tries(all_burst=10_000)
+    for n in range(5000):
+        tries.limiter.take(f"198.{n >> 8}.{n & 255}.1")
+    assert len(tries.limiter) <= 1024

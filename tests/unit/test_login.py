@@ -1,0 +1,144 @@
+"""Checks of passwords, in time that a test controls; over HTTP they are tested elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from camfleet.testing import FakeClock
+from camfleet_hub.users import Users, set_password
+from camfleet_hub.web.access import local_target
+from camfleet_hub.web.login import Login, TooManyTriesError
+
+PASSWORD: Final = "a horse, a battery"  # noqa: S105 - of a table that lives for a test
+HOME: Final = "192.0.2.1"
+DAY_S: Final = 86_400.0
+
+
+class Door:
+    """A log-in with its table."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        set_password(folder, PASSWORD)
+        self.clock = FakeClock()
+        self.users = Users(folder)
+        self.login = Login(self.users, monotonic_ns=self.clock.monotonic_ns)
+
+    def change_password(self) -> None:
+        """Change it, and have the hub see that."""
+        set_password(self.folder, "another horse, another battery")
+        assert self.users.refresh()
+        self.login.forget()
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[Door]:
+    door = Door(tmp_path / "state")
+    yield door
+    door.login.close()
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def main() -> None:
+        await test()
+
+    asyncio.run(main())
+
+
+def test_a_token_is_good_until_it_was_idle_for_days(door: Door) -> None:
+    async def test() -> None:
+        token = await door.login.log_in("admin", PASSWORD, HOME)
+        door.clock.advance(2.9 * DAY_S)
+        assert door.login.browser(token)
+        door.clock.advance(3.1 * DAY_S)
+        assert door.login.browser(token) is None
+
+    run(test)
+
+
+def test_a_token_is_good_for_a_month_at_most(door: Door) -> None:
+    async def test() -> None:
+        token = await door.login.log_in("admin", PASSWORD, HOME)
+        for _ in range(15):
+            door.clock.advance(2 * DAY_S)
+            assert door.login.browser(token)
+        door.clock.advance(1)
+        assert door.login.browser(token) is None
+
+    run(test)
+
+
+def test_a_password_that_is_changed_while_it_is_checked_opens_nothing(door: Door) -> None:
+    async def test() -> None:
+        trying = asyncio.create_task(door.login.log_in("admin", PASSWORD, HOME))
+        await asyncio.sleep(0)  # the check has begun
+        door.change_password()
+        assert await trying is None
+        assert await door.login.program("admin", PASSWORD, HOME) is None
+
+    run(test)
+
+
+def test_who_hangs_up_while_a_password_is_checked_spoils_it_for_nobody(door: Door) -> None:
+    async def test() -> None:
+        impatient, patient = (
+            asyncio.create_task(door.login.program("admin", PASSWORD, HOME)) for _ in range(2)
+        )
+        await asyncio.sleep(0)
+        impatient.cancel()
+        assert await patient is not None
+
+    run(test)
+
+
+def test_a_program_is_known_until_the_password_is_another(door: Door) -> None:
+    async def test() -> None:
+        session = await door.login.program("admin", PASSWORD, HOME)
+        assert session is not None
+        assert await door.login.program("admin", PASSWORD, HOME) is session
+        door.change_password()
+        assert session.is_over
+        assert await door.login.program("admin", PASSWORD, HOME) is None
+
+    run(test)
+
+
+def test_the_right_password_takes_no_try(door: Door) -> None:
+    async def test() -> None:
+        for _ in range(30):
+            assert await door.login.log_in("admin", PASSWORD, HOME)
+
+    run(test)
+
+
+def test_a_guess_too_many_is_not_looked_at(door: Door) -> None:
+    async def test() -> None:
+        for number in range(5):
+            assert await door.login.log_in("admin", f"guess {number}", HOME) is None
+        with pytest.raises(TooManyTriesError) as caught:
+            await door.login.log_in("admin", PASSWORD, HOME)
+        assert caught.value.wait_s == pytest.approx(10)
+        assert door.login.failed == {"wrong": 5, "too_many": 1}
+        assert await door.login.log_in("admin", PASSWORD, "192.0.2.2")
+        door.clock.advance(10)
+        assert await door.login.log_in("admin", PASSWORD, HOME)
+
+    run(test)
+
+
+def test_name_and_password_are_not_run_together(door: Door) -> None:
+    async def test() -> None:
+        assert await door.login.program("admin", PASSWORD, HOME)
+        assert await door.login.program(f"admin{PASSWORD[0]}", PASSWORD[1:], HOME) is None
+
+    run(test)
+
+
+@pytest.mark.parametrize("target", ["/", "/?kiosk", "/mjpeg/pi/front?a=%2F%2Fb", "/a//b", "/@b:c"])
+def test_a_path_of_the_hub_may_be_gone_to(target: str) -> None:
+    assert local_target(target) == target
