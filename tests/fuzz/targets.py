@@ -15,6 +15,7 @@ from camfleet import wire
 from camfleet.backoff import Backoff
 from camfleet.codec import decode
 from camfleet.errors import RemoteProtocolError
+from camfleet.events import Detected
 from camfleet.forward_link import ForwardLink
 from camfleet.frame import Frame, FrameHeader
 from camfleet.hub_link import HubLink
@@ -22,11 +23,13 @@ from camfleet.imagezmq.message import parse as parse_imagezmq
 from camfleet.node_link import NodeLink
 from camfleet.pattern import parse_pattern
 from camfleet.payload import PayloadCheck, check_jpeg, check_payload
-from camfleet.stats import StreamStats
+from camfleet.stats import DetectionStats, StreamStats
 from camfleet.subscriber_link import SubscriberLink
-from camfleet.wire import Counters, Grant, Hello, Subscribe, Welcome, encode
+from camfleet.wire import Counters, Detection, Grant, Hello, Subscribe, Welcome, encode
+from camfleet_hub.detections import Detections
 from camfleet_hub.imagezmq_frame import read_frame
 from camfleet_hub.web import viewer
+from camfleet_hub.web.detections import view
 
 Target = Callable[[bytes], None]
 
@@ -48,6 +51,7 @@ def header(data: bytes) -> None:
 def hub(data: bytes) -> None:
     """Messages of a node that said hello: what it counts can be counted, and answers be read."""
     link, stats, ticks = HubLink(1, window=4), StreamStats(), count(_NS, _NS // 100)
+    found, kept = DetectionStats(), Detections(most=4)
     hello = Hello("pi", 7, (Counters(STREAM, 0, 0, {}),))
     link.receive(b"a", encode(hello), b"", _NS, _NS)
     stats.begin(7, hello.counters[0])
@@ -58,6 +62,10 @@ def hub(data: bytes) -> None:
             event = link.receive(b"a", head, payload, now_ns, now_ns)
             if isinstance(event, Frame):
                 stats.account(event)
+            elif isinstance(event, Detected):
+                found.account(event.header.number)
+                kept.take(event)
+                view(kept.newest(1)[0]).model_dump_json()
         link.expire(now_ns)
         for _, answer in link.drain():
             wire.decode(answer)
@@ -192,3 +200,5 @@ def seeds(name: str) -> Iterator[bytes]:
         yield _CUT.join(golden)
         frame = FrameHeader(STREAM, 7, 0, 0, 1, "jpeg", (2, 3))
         yield encode(frame) + b"\xff\xff" + JPEG
+        detection = Detection(STREAM, 7, 0, "motion", "moving", 1, "drive", box=(1, 2, 3, 4))
+        yield encode(detection) + b"\xff\xff" + JPEG

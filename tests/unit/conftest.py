@@ -11,10 +11,10 @@ import pytest
 
 from camfleet.codec import encode_jpeg
 from camfleet.errors import Reason, RemoteProtocolError
-from camfleet.events import NodeJoined, NodeLeft, NodeReported
+from camfleet.events import Detected, NodeJoined, NodeLeft, NodeReported
 from camfleet.frame import Frame, FrameHeader
 from camfleet.testing import FakeClock
-from camfleet.wire import Counters
+from camfleet.wire import NO_DETECTIONS, Counters, Detection, DetectionCounters
 from camfleet_hub.fleet import IMAGEZMQ_NODE, Fleet
 from camfleet_hub.stream import Stream
 
@@ -36,8 +36,28 @@ class Feed:
         counters = tuple(Counters(stream, captured, 0, {}) for stream in streams)
         self.fleet.take(NodeJoined(node, session, counters, "camfleet-node 0.1.0"))
 
-    def heartbeat(self, node: str, *counters: Counters, round_trip_ns: int = -1) -> None:
-        self.fleet.take(NodeReported(node, SESSION, counters, round_trip_ns))
+    def heartbeat(
+        self,
+        node: str,
+        *counters: Counters,
+        round_trip_ns: int = -1,
+        detections: DetectionCounters = NO_DETECTIONS,
+    ) -> None:
+        self.fleet.take(NodeReported(node, SESSION, counters, round_trip_ns, detections))
+
+    def detect(
+        self,
+        number: int,
+        state: str = "moving",
+        detector: str = "motion",
+        *,
+        region: str = "",
+        stream: str = "front/main",
+        node: str = "pi",
+    ) -> None:
+        """Let a detection arrive."""
+        header = Detection(stream, SESSION, number, detector, state, 0, region)
+        self.fleet.take(Detected(node, header, b"", self.clock.unix_ns()))
 
     def goodbye(self, node: str) -> None:
         self.fleet.take(NodeLeft(node, "said goodbye"))

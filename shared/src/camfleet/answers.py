@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from camfleet.errors import Reason, RemoteProtocolError
 from camfleet.frame import FrameHeader
 from camfleet.payload import Payload
-from camfleet.wire import Message, Refuse, decode, encode
+from camfleet.wire import Detection, Message, Refuse, decode, encode
+
+_WITH_PAYLOAD: Final = (FrameHeader, Detection)
 
 
 class Answers:
@@ -49,12 +51,12 @@ class Answers:
 
 
 def want_no_payload(message: Message, payload: Payload) -> None:
-    """See that nothing but a frame has a payload.
+    """See that nothing but a frame or a detection has a payload.
 
     Raises:
         RemoteProtocolError: with reason `payload_size`.
     """
-    if len(payload) and type(message) is not FrameHeader:
+    if len(payload) and type(message) not in _WITH_PAYLOAD:
         raise RemoteProtocolError(
             Reason.PAYLOAD_SIZE,
             f"payload of {type(message).__name__} is {len(payload)} bytes, want none",

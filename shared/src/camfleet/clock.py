@@ -52,6 +52,11 @@ class ClockFilter:
         # All age alike, so the best one stays the best until the next exchange.
         self._best = min(self._samples, key=lambda sample: sample.aged(returned_ns))
 
+    @property
+    def is_set(self) -> bool:
+        """Whether there is an estimate."""
+        return self._best is not None
+
     def offset(self, now_ns: int) -> Offset | None:
         """The best estimate at `now_ns` on our clock; None before the first exchange."""
         best = self._best

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     NO_CREDIT = "no_credit"
     NAME_TAKEN = "name_taken"
     TOO_MANY = "too_many"
+    RATE = "rate"
 
 
 class CamfleetError(Exception):
@@ -45,6 +46,7 @@ class RemoteProtocolError(CamfleetError):
         reason: from a small fixed set.
         stream: whose frame it was, as far as that is known; else empty.
         sent: the frame's number among those sent, where its stream is known; it is not lost.
+        detection: the same of a detection.
     """
 
     def __init__(self, reason: Reason, message: str) -> None:
@@ -52,3 +54,4 @@ class RemoteProtocolError(CamfleetError):
         self.reason = reason
         self.stream = ""
         self.sent: int | None = None
+        self.detection: int | None = None

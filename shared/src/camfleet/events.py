@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from camfleet.frame import Frame
-from camfleet.wire import Counters
+from camfleet.wire import NO_DETECTIONS, Counters, Detection, DetectionCounters
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class NodeJoined:
     session: int
     counters: tuple[Counters, ...]
     software: str
+    detections: DetectionCounters = NO_DETECTIONS
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class NodeReported:
     session: int
     counters: tuple[Counters, ...]
     round_trip_ns: int = -1
+    detections: DetectionCounters = NO_DETECTIONS
 
 
 @dataclass(frozen=True)
@@ -40,4 +42,33 @@ class NodeLeft:
     message: str
 
 
-Event = Frame | NodeJoined | NodeReported | NodeLeft
+@dataclass(frozen=True)
+class Detected:
+    """A node's detector found something.
+
+    Attributes:
+        header: as it came.
+        picture: a small JPEG, or nothing.
+        received_ns: arrival, Unix ns on the hub's clock.
+    """
+
+    node: str
+    header: Detection
+    picture: bytes
+    received_ns: int
+
+    @property
+    def camera(self) -> str:
+        """The camera's name."""
+        return self.header.stream.partition("/")[0]
+
+    @property
+    def captured_ns(self) -> int | None:
+        """When it was captured, Unix ns on the hub's clock; None where that cannot be known."""
+        header = self.header
+        if not header.captured_ns or header.clock_uncertainty_ns < 0:
+            return None
+        return header.captured_ns + header.clock_offset_ns
+
+
+Event = Frame | NodeJoined | NodeReported | NodeLeft | Detected

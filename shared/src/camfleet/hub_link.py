@@ -12,16 +12,19 @@ from typing import Final, NoReturn
 from camfleet.admission import Admission, Holder
 from camfleet.answers import Answers, want_no_payload
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
-from camfleet.events import Event, NodeJoined, NodeLeft, NodeReported
+from camfleet.events import Detected, Event, NodeJoined, NodeLeft, NodeReported
 from camfleet.frame import Frame, FrameHeader
+from camfleet.intake import Intake
 from camfleet.ledger import Ledger
 from camfleet.liveness import HEARTBEAT_S, OFFLINE_AFTER_S
+from camfleet.names import PREVIEW
 from camfleet.payload import Payload, PayloadCheck
 from camfleet.window import MAX_WINDOW
 from camfleet.wire import (
     Bye,
     Counters,
     Credit,
+    Detection,
     Grant,
     Heartbeat,
     HeartbeatReply,
@@ -52,11 +55,12 @@ class _Peer:
     session: int
     heard_ns: int
     streams: dict[str, _Stream]
+    intake: Intake
     round_trip_ns: int = -1
     due: dict[str, Grant] = field(default_factory=dict)
 
     def check(self, session: int) -> None:
-        """See that a frame is of the session that said hello."""
+        """See that a message is of the session that said hello."""
         if session != self.session:
             text = f"session is {session}, want the hello's {self.session}"
             raise RemoteProtocolError(Reason.SESSION, text)
@@ -95,6 +99,8 @@ class HubLink:
         self._wanted: set[tuple[str, str]] = set()
         self._peers: dict[bytes, _Peer] = {}
         self._nodes: dict[str, _Peer] = {}
+        self._max_nodes = max_nodes
+        self._intakes: dict[str, Intake] = {}  # by node, and kept when it leaves
         self._answers = Answers()
         self._owed: dict[bytes, _Peer] = {}
 
@@ -133,12 +139,10 @@ class HubLink:
         match message:
             case Heartbeat():
                 return self._heartbeat(peer, message, unix_ns, monotonic_ns)
-            case Hello():
-                return self._hello(identity, message, monotonic_ns, caller)
-            case Bye(text):
-                return self._leave(peer, text or "said goodbye")
+            case Detection():
+                return self._detection(peer, message, payload, unix_ns, monotonic_ns)
             case _:
-                return _not_a_nodes(message)
+                return self._come_or_go(identity, peer, message, monotonic_ns, caller)
 
     def want(self, node: str, stream: str, monotonic_ns: int) -> None:
         """Let a stream's frames come from now on, also if it appears later."""
@@ -177,15 +181,24 @@ class HubLink:
         self._owed.clear()
         return self._answers.drain()
 
+    def _come_or_go(
+        self, identity: bytes, peer: _Peer, message: Message, monotonic_ns: int, caller: str | None
+    ) -> Event:
+        match message:
+            case Hello():
+                return self._hello(identity, message, monotonic_ns, caller)
+            case Bye(text):
+                return self._leave(peer, text or "said goodbye")
+            case _:
+                return _not_a_nodes(message)
+
     def _frame(
         self, peer: _Peer, header: FrameHeader, payload: Payload, unix_ns: int, monotonic_ns: int
     ) -> Frame:
         name = header.stream
         stream = peer.streams.get(name)
         if stream is None:
-            raise RemoteProtocolError(
-                Reason.STREAM, f"stream {name[:64]!r} was not in the node's hello"
-            )
+            raise _unknown_stream(name)
         try:
             peer.check(header.session)
             stream.ledger.take(header.sent, len(payload))
@@ -199,11 +212,29 @@ class HubLink:
             raise
         return Frame(peer.node, header, payload, unix_ns)
 
+    def _detection(
+        self, peer: _Peer, header: Detection, payload: Payload, unix_ns: int, monotonic_ns: int
+    ) -> Detected:
+        if header.stream not in peer.streams:
+            raise _unknown_stream(header.stream)
+        try:
+            peer.check(header.session)
+            peer.intake.take(header, payload, monotonic_ns)
+        except RemoteProtocolError as error:
+            error.stream = header.stream
+            raise
+        return Detected(peer.node, header, bytes(payload), unix_ns)
+
     def _grant(self, peer: _Peer, name: str, stream: _Stream, monotonic_ns: int) -> None:
-        """Let as many frames come as the link needs in flight; of an unwanted stream one."""
+        """Let as many frames come as the link needs in flight.
+
+        Of an unwanted stream one, so that there is a picture of late; its main profile has that.
+        """
         ledger = stream.ledger
         if stream.is_wanted:
             limit = ledger.extend(monotonic_ns, peer.round_trip_ns)
+        elif name.endswith(f"/{PREVIEW}"):
+            limit = ledger.limit
         else:
             limit = ledger.keep_alive()
         self._owe(peer, Grant(name, limit, stream.is_wanted))
@@ -227,6 +258,7 @@ class HubLink:
         self, peer: _Peer, heartbeat: Heartbeat, unix_ns: int, monotonic_ns: int
     ) -> NodeReported:
         peer.round_trip_ns = heartbeat.round_trip_ns
+        peer.intake.report(heartbeat.detections)
         for counted in heartbeat.counters:
             stream = peer.streams.get(counted.stream)
             if stream is not None and counted.sent >= stream.ledger.expected:
@@ -238,7 +270,13 @@ class HubLink:
         self._answers.add(
             peer.identity, HeartbeatReply(heartbeat.node_ns, unix_ns, unix_ns, grants)
         )
-        return NodeReported(peer.node, peer.session, heartbeat.counters, heartbeat.round_trip_ns)
+        return NodeReported(
+            peer.node,
+            peer.session,
+            heartbeat.counters,
+            heartbeat.round_trip_ns,
+            heartbeat.detections,
+        )
 
     def _stranger(
         self, identity: bytes, message: Message, monotonic_ns: int, caller: str | None
@@ -248,7 +286,7 @@ class HubLink:
                 return self._hello(identity, message, monotonic_ns, caller)
             case Bye():
                 return None
-            case FrameHeader() | Heartbeat():
+            case FrameHeader() | Heartbeat() | Detection():
                 text = "the node has not said hello to this hub, want a hello first"
                 return self._answers.refuse(identity, Reason.UNKNOWN_PEER, text)
             case _:
@@ -260,7 +298,8 @@ class HubLink:
         self._admit(identity, hello, monotonic_ns, caller)
         self._make_room(hello)
         streams = {counted.stream: self._stream(hello.node, counted) for counted in hello.counters}
-        peer = _Peer(identity, hello.node, hello.session, monotonic_ns, streams)
+        intake = self._intake(hello)
+        peer = _Peer(identity, hello.node, hello.session, monotonic_ns, streams, intake)
         self._peers[identity] = self._nodes[hello.node] = peer
         for name, stream in streams.items():
             self._grant(peer, name, stream, monotonic_ns)
@@ -268,7 +307,19 @@ class HubLink:
         peer.due = {}
         self._owed.pop(identity, None)
         self._answers.add(identity, Welcome(self._session, int(HEARTBEAT_S * 1000), grants))
-        return NodeJoined(hello.node, hello.session, hello.counters, hello.software)
+        return NodeJoined(
+            hello.node, hello.session, hello.counters, hello.software, hello.detections
+        )
+
+    def _intake(self, hello: Hello) -> Intake:
+        """What takes a node's detections: the same when it comes again, or it could begin anew."""
+        if hello.node not in self._intakes and len(self._intakes) >= 2 * self._max_nodes:
+            self._intakes = {
+                name: one for name, one in self._intakes.items() if name in self._nodes
+            }
+        intake = self._intakes.setdefault(hello.node, Intake())
+        intake.begin(hello.detections)
+        return intake
 
     def _stream(self, node: str, counted: Counters) -> _Stream:
         is_wanted = self._wants_all or (node, counted.stream) in self._wanted
@@ -308,6 +359,10 @@ class HubLink:
             self._owed.pop(peer.identity, None)
         if self._nodes.get(peer.node) is peer:
             del self._nodes[peer.node]
+
+
+def _unknown_stream(stream: str) -> RemoteProtocolError:
+    return RemoteProtocolError(Reason.STREAM, f"stream {stream[:64]!r} was not in the node's hello")
 
 
 def _not_a_nodes(message: Message) -> NoReturn:

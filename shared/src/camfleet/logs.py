@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
+
+from camfleet.log_output import LogOutput
 
 
 def configure_logs(level: str = "INFO") -> None:
@@ -21,5 +25,12 @@ def configure_logs(level: str = "INFO") -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=structlog.PrintLoggerFactory(_output()),
     )
+
+
+def _output() -> TextIO:
+    try:
+        return cast("TextIO", LogOutput(sys.stdout.fileno()))
+    except (io.UnsupportedOperation, AttributeError, ValueError):
+        return sys.stdout  # that of a test, or none at all

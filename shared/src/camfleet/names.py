@@ -11,6 +11,7 @@ from typing import Final
 from camfleet.errors import Reason, RemoteProtocolError
 
 MAIN: Final = "main"  # the profile that every camera has
+PREVIEW: Final = "preview"  # a small one, for whoever has little room
 MAX_NAME_BYTES: Final = 128  # a tile's caption; and well below any file system's 255
 # Per node: eight cameras in two profiles, with names of 40 bytes. So the largest message about
 # all of them, with the largest counts in it, fits a header; a test builds it.

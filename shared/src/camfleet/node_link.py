@@ -13,19 +13,24 @@ from typing import Final
 
 import msgspec
 
+from camfleet.backlog import Backlog, Waiting
 from camfleet.backoff import Backoff
 from camfleet.clock import Offset
+from camfleet.detection import DetectionDraft, check_detection_draft
 from camfleet.draft import Draft
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.frame import FrameHeader, Stages
 from camfleet.liveness import STALE_AFTER_S
 from camfleet.names import check_name, check_streams
+from camfleet.payload import Payload
 from camfleet.pulse import Pulse
 from camfleet.wire import (
     MAX_REASONS,
     Bye,
     Counters,
     Credit,
+    Detection,
+    DetectionCounters,
     DropReason,
     Grants,
     Heartbeat,
@@ -87,6 +92,7 @@ class NodeLink:
         self._backoff = backoff
         self._software = software
         self._streams: dict[str, _Stream] = {}
+        self._backlog = Backlog()
         self._pulse = Pulse()
         self._due_ns = 0  # monotonic; at once
         self._heard_ns = 0
@@ -155,6 +161,28 @@ class NodeLink:
         counts.sent += 1
         return header
 
+    def is_wanted(self, stream: str) -> bool:
+        """Whether somebody is known to want a stream's frames: of a hub that is away, nobody is."""
+        return self.state is LinkState.ONLINE and self._streams[stream].is_wanted
+
+    def detect(self, stream: str, draft: DetectionDraft, unix_ns: int, monotonic_ns: int) -> None:
+        """Let a detection wait until it may be sent; the oldest makes room where too many do.
+
+        Raises:
+            LocalProtocolError: for a draft that the hub would reject.
+        """
+        check_detection_draft(draft)
+        age_ns = unix_ns - draft.captured_ns if draft.captured_ns else 0
+        self._backlog.put(Waiting(stream, draft, monotonic_ns - max(0, age_ns)))
+
+    def detections(self, unix_ns: int, monotonic_ns: int) -> Iterable[tuple[bytes, Payload]]:
+        """Yield the detections that are due now, as (header part, payload part).
+
+        They need no credit, and wait until the hub's clock is known.
+        """
+        while self._may_detect and (waiting := self._backlog.take(monotonic_ns)):
+            yield self._detection(waiting, unix_ns, monotonic_ns), waiting.draft.picture
+
     def receive(self, header: bytes, unix_ns: int, monotonic_ns: int) -> None:
         """Take one message of the hub.
 
@@ -199,17 +227,20 @@ class NodeLink:
 
     def poll(self, unix_ns: int, monotonic_ns: int) -> Iterable[bytes]:
         """Return the header parts that are due now: a hello or a heartbeat."""
-        if monotonic_ns < self.due_ns():
+        if monotonic_ns < self._speaks_ns:
             return ()
+        counted = self.counters(), self.detection_counters()
         if self.state is LinkState.ONLINE:
             round_trip_ns = self._pulse.beat(unix_ns, monotonic_ns)
-            return (encode(Heartbeat(unix_ns, self.counters(), round_trip_ns)),)
+            return (encode(Heartbeat(unix_ns, counted[0], round_trip_ns, counted[1])),)
         self._due_ns = monotonic_ns + int(self._backoff.next_s() * _NS)
-        return (encode(Hello(self.node, self.session, self.counters(), self._software)),)
+        return (encode(Hello(self.node, self.session, counted[0], self._software, counted[1])),)
 
     def due_ns(self) -> int:
-        """Monotonic time at which `poll` has something to say."""
-        return self._pulse.due_ns if self.state is LinkState.ONLINE else self._due_ns
+        """Monotonic time at which `poll` or `detections` has something to say."""
+        if self._backlog and self._may_detect:
+            return min(self._speaks_ns, self._backlog.due_ns())
+        return self._speaks_ns
 
     def bye(self, message: str = "") -> bytes:
         """Return the header part that ends the link in order."""
@@ -221,6 +252,10 @@ class NodeLink:
             Counters(name, counts.captured, counts.sent, dict(counts.dropped))
             for name, counts in self._streams.items()
         )
+
+    def detection_counters(self) -> DetectionCounters:
+        """What became of the detections in this session."""
+        return self._backlog.counters()
 
     def clock(self, unix_ns: int) -> Offset | None:
         """The hub's clock minus ours, and how sure that is; None before the first heartbeat."""
@@ -250,9 +285,35 @@ class NodeLink:
             metadata=draft.metadata,
         )
 
+    def _detection(self, waiting: Waiting, unix_ns: int, monotonic_ns: int) -> bytes:
+        offset = self._pulse.offset(unix_ns) or Offset(0, -1)
+        draft = waiting.draft
+        detection = Detection(
+            stream=waiting.stream,
+            session=self.session,
+            number=self._backlog.sent - 1,
+            detector=draft.detector,
+            state=draft.state,
+            captured_ns=max(0, unix_ns - (monotonic_ns - waiting.captured_ns)),
+            region=draft.region,
+            clock_offset_ns=offset.offset_ns,
+            clock_uncertainty_ns=offset.uncertainty_ns,
+            box=draft.box,
+        )
+        return encode(detection)
+
     @property
     def _may_send(self) -> bool:
         return self.state is LinkState.ONLINE and not self._pulse.is_draining
+
+    @property
+    def _may_detect(self) -> bool:
+        return self._may_send and self._pulse.knows_the_clock
+
+    @property
+    def _speaks_ns(self) -> int:
+        """Monotonic time of the next hello or heartbeat."""
+        return self._pulse.due_ns if self.state is LinkState.ONLINE else self._due_ns
 
     def _welcome(self, heartbeat_ms: int, grants: Grants, monotonic_ns: int) -> None:
         limits = {grant.stream: grant for grant in grants}
@@ -260,8 +321,8 @@ class NodeLink:
             return  # it answers a hello from before a stream was declared: wait for the next
         self.state = LinkState.ONLINE
         self._backoff.reset()
-        is_idle = not any(counts.sent for counts in self._streams.values())
-        self._pulse.begin(monotonic_ns, heartbeat_ms * _NS // 1000, is_idle=is_idle)
+        has_sent = any(counts.sent for counts in self._streams.values()) or self._backlog.sent
+        self._pulse.begin(monotonic_ns, heartbeat_ms * _NS // 1000, is_idle=not has_sent)
         for name, counts in self._streams.items():
             counts.limit = limits[name].limit  # also where another hub had granted more
             counts.is_wanted = limits[name].is_wanted

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
+from camfleet.clock import Offset
+from camfleet.detection import DetectionDraft
 from camfleet.draft import Draft, check_draft
 from camfleet.errors import RemoteProtocolError
 from camfleet.line import End
 from camfleet.node_link import LinkState, NodeLink
 from camfleet.payload import Payload
-from camfleet.wire import Counters
+from camfleet.wire import Box, Counters, DetectionCounters
 
 
 class Outbox(End):
@@ -83,12 +86,30 @@ class Outbox(End):
             self._pending[stream] = draft
         self._wake()
 
+    def is_wanted(self, stream: str) -> bool:
+        """Whether somebody is known to want a stream's frames now."""
+        return self._link.is_wanted(stream)
+
+    def detect(self, stream: str, draft: DetectionDraft) -> None:
+        """Leave a detection; it waits for the hub, among the 64 newest of this node.
+
+        Raises:
+            LocalProtocolError: for a draft that the hub would reject.
+        """
+        with self._changed:
+            self._link.detect(stream, draft, time.time_ns(), time.monotonic_ns())
+        self._wake()
+
     def take(self, unix_ns: int, monotonic_ns: int) -> list[tuple[bytes, Payload]]:
-        """Return what may go out now as (header part, payload part), control first."""
+        """Return what may go out now as (header part, payload part).
+
+        Control goes first, and what was detected before the frames.
+        """
         with self._changed:
             parts: list[tuple[bytes, Payload]] = [
                 (header, b"") for header in self._link.poll(unix_ns, monotonic_ns)
             ]
+            parts.extend(self._link.detections(unix_ns, monotonic_ns))
             for stream in [name for name in self._pending if self._link.credit(name) > 0]:
                 draft = self._pending.pop(stream)
                 parts.append((self._link.send(stream, draft, unix_ns), draft.payload))
@@ -143,10 +164,19 @@ class Outbox(End):
         """Why there is no connection, or what the hub said when it last refused this node."""
         return self._problem or self._link.refusal
 
+    def clock(self, unix_ns: int) -> Offset | None:
+        """The hub's clock minus ours, and how sure that is; None before it is known."""
+        with self._changed:
+            return self._link.clock(unix_ns)
+
     def counters(self) -> tuple[Counters, ...]:
         """What was captured, sent and dropped on each stream."""
         with self._changed:
             return self._link.counters()
+
+    def detection_counters(self) -> DetectionCounters:
+        """What became of this node's detections."""
+        return self._link.detection_counters()
 
     def close(self) -> None:
         """Wake whoever waits for a credit; none will come."""
@@ -159,7 +189,7 @@ class Outlet:
     """One stream's way out, used by its camera's threads.
 
     `capture` counts a picture, `wait_credit` tells when encoding is worth its while, and
-    `send` or `drop` says what became of it.
+    `send` or `drop` says what became of it. `detect` tells what a detector found.
     """
 
     def __init__(self, outbox: Outbox, stream: str) -> None:
@@ -185,3 +215,34 @@ class Outlet:
     def drop(self, reason: str) -> None:
         """Count a captured picture as dropped, for a short fixed reason such as `newer`."""
         self._outbox.drop(self.stream, reason)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody is known to want frames: of a hub that is away, nobody is."""
+        return self._outbox.is_wanted(self.stream)
+
+    def detect(  # noqa: PLR0917 - in the order of the wire; a box and a picture are often there
+        self,
+        detector: str,
+        state: str,
+        region: str,
+        captured_ns: int,
+        box: Box = (),
+        picture: bytes = b"",
+    ) -> None:
+        """Tell the hub what a detector found. It needs no credit, and waits while the hub is away.
+
+        Args:
+            detector: which kind, 1 to 12 of `a` to `z` and `_`, for example `motion`.
+            state: what it found, likewise, for example `moving`.
+            region: its name; empty where there is none.
+            captured_ns: of the picture that shows it, Unix ns on this machine's clock; 0 for now.
+            box: where in the picture, as left, top, width and height in percent; or empty.
+            picture: a small JPEG of at most 64 KiB and 2**20 pixels, or nothing.
+
+        Raises:
+            LocalProtocolError: for what the hub would reject.
+        """
+        sides = tuple(map(float, box))  # also numpy's own, which no header holds
+        draft = DetectionDraft(detector, state, region, captured_ns, sides, picture)
+        self._outbox.detect(self.stream, draft)

@@ -17,6 +17,8 @@ FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
 _OTHERS: Final = 0o077
 _OTHERS_WRITE: Final = 0o022
+# Docker's and Podman's mount of secrets: its files have mode 0444, and only one container sees it.
+_CONTAINER_SECRETS: Final = Path("/run/secrets")
 
 
 def make_private_folder(folder: Path) -> None:
@@ -64,8 +66,10 @@ def write_private(path: Path, content: bytes, *, replace: bool) -> None:
         raise LocalProtocolError(f"cannot write {path}: {error.strerror}") from error
 
 
-def read_private(path: Path, most_bytes: int) -> bytes:
-    """Read a file that only its owner may read.
+def read_private(
+    path: Path, most_bytes: int, *, secrets_folder: Path = _CONTAINER_SECRETS
+) -> bytes:
+    """Read a file that only its owner may read; or in a container, a secret that it was given.
 
     Raises:
         LocalProtocolError: naming the file, when it is not there, others may read it, or it
@@ -74,7 +78,7 @@ def read_private(path: Path, most_bytes: int) -> bytes:
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if mode & _OTHERS:
+            if mode & (_OTHERS_WRITE if path.parent == secrets_folder else _OTHERS):
                 raise LocalProtocolError(f"{path}: found mode {mode:04o}, want {FILE_MODE:04o}")
             content = file.read(most_bytes + 1)
     except FileNotFoundError as error:

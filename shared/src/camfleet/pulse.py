@@ -99,6 +99,11 @@ class Pulse:
         return self._clock.offset(unix_ns)
 
     @property
+    def knows_the_clock(self) -> bool:
+        """Whether an answer has come that measured the other clock."""
+        return self._clock.is_set
+
+    @property
     def round_trip_ns(self) -> int:
         """The least one of late; -1 before the first."""
         return self._round_trip.least_ns

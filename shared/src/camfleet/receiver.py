@@ -40,8 +40,9 @@ class Receiver(Port):
         address: where to bind, for example `tcp://*:5556`; port 0 takes any free one.
         keyring: the hub's keys, and whose nodes may come in.
         plain: True in place of a keyring takes everybody, unencrypted: for a trusted network.
-        on_event: called on the receiver's thread with every frame, joined, reported and
-            left node; it must return within microseconds and must not raise.
+        on_event: called on the receiver's thread with every frame and detection, and with every
+            node that joined, reported or left; it must return within microseconds and must not
+            raise.
         on_reject: called on the same thread with a node's name (empty for a stranger) and
             what was wrong with its message.
         window: frames of one stream that may be in flight at most.

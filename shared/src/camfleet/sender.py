@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from camfleet.backoff import Backoff
+from camfleet.clock import Offset
 from camfleet.codec import Image, check_image, encode_jpeg
 from camfleet.draft import Draft, check_extras
 from camfleet.errors import CamfleetError, LocalProtocolError, RemoteProtocolError
@@ -20,7 +21,7 @@ from camfleet.names import MAIN
 from camfleet.node_link import LinkState, NodeLink
 from camfleet.outbox import Outbox, Outlet
 from camfleet.payload import check_jpeg
-from camfleet.wire import Counters
+from camfleet.wire import Box, Counters, DetectionCounters
 
 _FIRST_HELLO_S: Final = 0.25
 _MOST_HELLO_S: Final = 5.0
@@ -155,6 +156,37 @@ class Sender:
 
         return self._send(camera, _extras(captured_ns, label, metadata), shape, lambda: jpeg)
 
+    def detect(
+        self,
+        camera: str,
+        detector: str,
+        state: str,
+        *,
+        region: str = "",
+        captured_ns: int | None = None,
+        box: Box = (),
+        picture: bytes = b"",
+    ) -> None:
+        """Tell the hub that something was found in a camera's picture.
+
+        Up to 64 detections wait while the hub is away; a further one pushes the oldest out.
+
+        Args:
+            camera: its name; the first use declares it.
+            detector: which kind, 1 to 12 of `a` to `z` and `_`, for example `motion` or `gate`.
+            state: what it found, likewise, for example `moving` or `open`.
+            region: a name for the part of the picture, where there is one.
+            captured_ns: of the picture that shows it, Unix ns on this machine's clock; now by
+                default.
+            box: where in the picture, as left, top, width and height in percent; or empty.
+            picture: a small JPEG of at most 64 KiB and 2**20 pixels, or nothing.
+
+        Raises:
+            LocalProtocolError: for what the hub would reject.
+        """
+        outlet = self.stream(camera)
+        outlet.detect(detector, state, region, captured_ns or 0, box, picture)
+
     def wait_online(self, timeout_s: float) -> bool:
         """Wait until the hub has welcomed this node; False after the timeout."""
         return self._outbox.wait_online(timeout_s)
@@ -174,9 +206,18 @@ class Sender:
         """Why there is no link, for a person: what is wrong with the keys, or the hub's word."""
         return self._outbox.refusal
 
+    @property
+    def clock(self) -> Offset | None:
+        """The hub's clock minus this machine's, and how sure that is; None before it is known."""
+        return self._outbox.clock(time.time_ns())
+
     def counters(self) -> tuple[Counters, ...]:
         """What was captured, sent and dropped on each stream in this session."""
         return self._outbox.counters()
+
+    def detection_counters(self) -> DetectionCounters:
+        """How many detections were sent in this session, and how many were dropped."""
+        return self._outbox.detection_counters()
 
     def close(self) -> None:
         """Say goodbye and stop, within a second whatever the network does."""

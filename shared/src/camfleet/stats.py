@@ -7,7 +7,7 @@ from collections import Counter, deque
 from typing import Final
 
 from camfleet.frame import Frame
-from camfleet.wire import Counters
+from camfleet.wire import Counters, DetectionCounters
 
 # Upper bounds in seconds: a frame interval at 60, 30, 15 and 5 fps is told apart.
 LATENCY_BUCKETS_S: Final = (
@@ -17,6 +17,7 @@ STAGES: Final = ("encoded", "sent", "received", "delivered")
 _NS: Final = 1e9
 _STEP_NS: Final = 10_000_000_000  # more than any frame is late: a clock was set
 _RATE_SPAN_S: Final = 3.0
+BY_CHOICE: Final = ("still", "interval", "unwanted")  # pictures of a camera that is well
 _MOST_REASONS: Final = 32  # of dropping; more than this are a node's mischief
 
 
@@ -104,6 +105,11 @@ class StreamStats:
         """Pictures that the node discarded, by reason."""
         return Counter(self._dropped.copy())  # at once: another thread adds to it
 
+    @property
+    def withheld(self) -> int:
+        """Pictures that the node could have sent and was told not to, or that nobody wants."""
+        return sum(self._dropped.get(reason, 0) for reason in BY_CHOICE)
+
     def begin(self, session: int, counters: Counters) -> None:
         """Take a node's hello: a new session counts from what it had sent by then."""
         if session != self._session:
@@ -166,3 +172,47 @@ class StreamStats:
 
     def _catch_up(self, sent: int) -> None:
         self.lost += max(0, sent - self._expected)
+
+
+class DetectionStats:
+    """What is counted about a node's detections, over all of its sessions.
+
+    Attributes:
+        received: those that arrived and were accepted.
+        lost: those that were sent and never arrived.
+        dropped: those that the node discarded, because the hub was away for too long.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.lost = 0
+        self.dropped = 0
+        self._session: int | None = None
+        self._expected = 0
+        self._dropped = 0
+
+    def begin(self, session: int, counters: DetectionCounters) -> None:
+        """Take a node's hello: a new session counts from what it had sent by then."""
+        if session != self._session:
+            self._session = session
+            self._expected, self._dropped = counters.sent, counters.dropped
+
+    def account(self, number: int) -> None:
+        """Count one that arrived."""
+        self.received += 1
+        self.reject(number)
+
+    def reject(self, number: int) -> None:
+        """Take one that arrived but was not accepted, so that it is not lost as well."""
+        self._catch_up(number)
+        self._expected = max(self._expected, number + 1)
+
+    def report(self, counters: DetectionCounters) -> None:
+        """Take a heartbeat's counts: what was sent before it and has not arrived is lost."""
+        self._catch_up(counters.sent)
+        self._expected = max(self._expected, counters.sent)
+        self.dropped += max(0, counters.dropped - self._dropped)
+        self._dropped = max(self._dropped, counters.dropped)
+
+    def _catch_up(self, number: int) -> None:
+        self.lost += max(0, number - self._expected)

@@ -22,8 +22,12 @@ MAX_REASON_BYTES: Final = 12
 MAX_PATTERNS: Final = 16
 MAX_REASONS: Final = 8  # per stream: a reason becomes a metric's label, so there are few
 
-DropReason = Annotated[str, msgspec.Meta(pattern=rf"^[a-z_]{{1,{MAX_REASON_BYTES}}}\Z")]
+# What becomes a metric's label: short, and safe wherever it is shown.
+Word = Annotated[str, msgspec.Meta(pattern=rf"^[a-z_]{{1,{MAX_REASON_BYTES}}}\Z")]
+DropReason = Word
 Dropped = Annotated[dict[DropReason, Count], msgspec.Meta(max_length=MAX_REASONS)]
+Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
+Box = Annotated[tuple[Percent, ...], msgspec.Meta(max_length=4)]  # four, or none
 Pattern = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_PATTERN)]
 DeliveryMode = Literal["newest", "all"]
 RoundTripNs = Annotated[int, msgspec.Meta(ge=-1, le=60_000_000_000)]
@@ -39,6 +43,16 @@ class Counters(msgspec.Struct, array_like=True, frozen=True, gc=False):
     captured: Count
     sent: Count
     dropped: Dropped
+
+
+class DetectionCounters(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What became of a node's detections in this session, apart from those that wait."""
+
+    sent: Count = 0
+    dropped: Count = 0
+
+
+NO_DETECTIONS: Final = DetectionCounters()
 
 
 class Grant(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -63,6 +77,7 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False):
     session: Session
     counters: tuple[Counters, ...]
     software: Software = ""
+    detections: DetectionCounters = NO_DETECTIONS
 
 
 class Welcome(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -98,6 +113,7 @@ class Heartbeat(msgspec.Struct, array_like=True, frozen=True, gc=False):
     node_ns: Count
     counters: tuple[Counters, ...]
     round_trip_ns: RoundTripNs = -1
+    detections: DetectionCounters = NO_DETECTIONS
 
 
 class HeartbeatReply(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -116,6 +132,34 @@ class Bye(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Node to hub: an orderly end, so that nobody waits for a timeout."""
 
     message: str = ""
+
+
+class Detection(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Node to hub: a detector found something; a small picture may be the second part.
+
+    Attributes:
+        stream: whose camera it is about.
+        session: random id of the node's run.
+        number: detections of this node that were sent in this session before this one.
+        detector: for example `motion`.
+        state: what it found, for example `moving`.
+        captured_ns: of the picture that shows it, Unix ns on the node's clock.
+        region: its name, where the detector has one.
+        clock_offset_ns: hub's clock minus the node's.
+        clock_uncertainty_ns: how far that may be off; -1 before the first measurement.
+        box: left, top, width and height in percent of the picture; or empty.
+    """
+
+    stream: str
+    session: Session
+    number: Count
+    detector: Word
+    state: Word
+    captured_ns: Count
+    region: str = ""
+    clock_offset_ns: Signed = 0
+    clock_uncertainty_ns: Signed = -1
+    box: Box = ()
 
 
 class Subscribe(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -202,7 +246,9 @@ class Listing(msgspec.Struct, array_like=True, frozen=True, gc=False):
     streams: Count
 
 
-NodeMessage = FrameHeader | Hello | Welcome | Refuse | Credit | Heartbeat | HeartbeatReply | Bye
+NodeMessage = (
+    FrameHeader | Hello | Welcome | Refuse | Credit | Heartbeat | HeartbeatReply | Bye | Detection
+)
 Message = NodeMessage | Subscribe | Delivery | Look | Listing | Ask
 
 _REFUSE: Final = 3
@@ -221,6 +267,7 @@ _KINDS: Final[dict[int, type[Message]]] = {
     11: Look,
     12: Listing,
     13: Ask,
+    14: Detection,
 }
 _PREFIXES: Final = {kind: MAGIC + bytes([VERSION, n]) for n, kind in _KINDS.items()}
 _DECODERS: Final = {n: msgspec.msgpack.Decoder(kind) for n, kind in _KINDS.items()}

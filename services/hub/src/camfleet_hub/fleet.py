@@ -12,9 +12,11 @@ from collections.abc import Callable
 from typing import Final
 
 from camfleet.errors import Reason, RemoteProtocolError
-from camfleet.events import Event, NodeJoined, NodeLeft, NodeReported
+from camfleet.events import Detected, Event, NodeJoined, NodeLeft, NodeReported
 from camfleet.frame import Frame
 from camfleet.liveness import Liveness
+from camfleet.names import MAIN, PREVIEW
+from camfleet.wire import Counters
 from camfleet_hub.stream import Node, Stream
 
 IMAGEZMQ_NODE: Final = "imagezmq"  # stock senders have no node; their cameras stand under this one
@@ -29,9 +31,9 @@ class Fleet:
     are only made by `sample`.
 
     Args:
-        max_cameras: streams that are kept. A further one is rejected until, at the next
-            `sample`, it can take the place of that which has been offline longest; so a sender
-            whose label changes with every picture cannot fill the memory.
+        max_cameras: cameras that are kept, each with its preview. A further one is rejected
+            until, at the next `sample`, it can take the place of that which has been offline
+            longest; so a sender whose label changes with every picture cannot fill the memory.
         max_picture_bytes: of all newest frames together; one that exceeds it is rejected.
         monotonic_ns: the clock that silences are measured on.
     """
@@ -48,6 +50,7 @@ class Fleet:
         self._monotonic_ns = monotonic_ns
         self._nodes: dict[str, Node] = {}
         self._streams: dict[str, Stream] = {}
+        self._cameras = 0  # streams that take a place
         # Whoever adds or removes a node, a stream or a count holds it; a frame takes it never.
         self._changing = threading.RLock()
         self._waiting: set[tuple[str, str]] = set()
@@ -56,6 +59,7 @@ class Fleet:
         self.listeners: tuple[Callable[[Stream], None], ...] = ()
         self.on_camera: Callable[[Stream], None] = _ignore
         self.on_node: Callable[[NodeJoined | NodeLeft], None] = _ignore
+        self.watchers: tuple[Callable[[Detected], None], ...] = ()
         self.on_reject: Callable[[str, RemoteProtocolError], None] = _ignore
 
     def take(self, event: Event) -> None:
@@ -72,6 +76,8 @@ class Fleet:
                 self.on_node(event)
             case NodeReported():
                 self._report(event)
+            case Detected():
+                self._detect(event)
             case NodeLeft(node):
                 self._leave(node)
                 self.on_node(event)
@@ -104,6 +110,8 @@ class Fleet:
             self.rejected[node, stream.camera if stream else "", error.reason] += 1
         if stream and error.sent is not None:  # it did arrive, so it is not lost as well
             stream.stats.reject(error.sent)
+        if sender and error.detection is not None:
+            sender.detections.reject(error.detection)
         self.on_reject(node, error)
 
     def nodes(self) -> list[Node]:
@@ -138,7 +146,11 @@ class Fleet:
             node.software = event.software
             node.has_left = False
             node.heard_ns = self._monotonic_ns()
-            for counters in event.counters:
+            node.detections.begin(event.session, event.detections)
+            if event.session != node.session:
+                node.session = event.session
+                _forget_detections(node)
+            for counters in sorted(event.counters, key=_previews_last):
                 try:
                     stream = self._make_stream(node.name, counters.stream, has_heartbeat=True)
                 except RemoteProtocolError as error:
@@ -148,12 +160,35 @@ class Fleet:
 
     def _report(self, event: NodeReported) -> None:
         node = self._nodes[event.node]
-        node.heard_ns = self._monotonic_ns()
+        node.heard_ns = now_ns = self._monotonic_ns()
         node.round_trip_ns = event.round_trip_ns
+        lost = node.detections.lost
+        node.detections.report(event.detections)
+        if node.detections.lost > lost:
+            _forget_detections(node)
         for counters in event.counters:
             stream = node.streams.get(counters.stream)
             if stream is not None:
-                stream.stats.report(counters)
+                stream.report(counters, now_ns)
+
+    def _detect(self, event: Detected) -> None:
+        """Account for a detection, and tell who looks out for them."""
+        node, name = self._nodes[event.node], event.header.stream
+        stream = node.streams.get(f"{event.camera}/{MAIN}") or node.streams.get(name)
+        if stream is None:  # there was no room for its camera
+            error = RemoteProtocolError(
+                Reason.TOO_MANY, f"{self._max_cameras} cameras are here, want no more"
+            )
+            error.detection = event.header.number
+            self.reject(event.node, error)
+            return
+        lost = node.detections.lost
+        node.detections.account(event.header.number)
+        if node.detections.lost > lost:
+            _forget_detections(node)
+        stream.detect(event)
+        for watcher in self.watchers:
+            watcher(event)
 
     def _leave(self, name: str) -> None:
         """Remember who left by its cameras; without any it would only fill the memory."""
@@ -170,12 +205,15 @@ class Fleet:
             node = self._make_node(node_name, has_heartbeat=has_heartbeat)
             if name in node.streams:
                 return node.streams[name]
-            if len(self._streams) >= self._max_cameras:
+            camera, _, profile = name.partition("/")
+            is_second = profile == PREVIEW and f"{camera}/{MAIN}" in node.streams
+            if self._cameras >= self._max_cameras and not is_second:
                 self._let_wait(node_name, name)
                 raise RemoteProtocolError(
                     Reason.TOO_MANY, f"{self._max_cameras} cameras are here, want no more"
                 )
-            stream = Stream(node, name)
+            stream = Stream(node, name, takes_place=not is_second)
+            self._cameras += stream.takes_place
             node.streams = {**node.streams, name: stream}
             self._streams[stream.id] = stream
         self.on_camera(stream)
@@ -200,8 +238,13 @@ class Fleet:
             count = len(self._waiting)
             self._waiting.clear()
             streams = list(self._streams.values())
-            offline = [one for one in streams if one.liveness(now_ns) is Liveness.OFFLINE]
+            offline = [
+                one
+                for one in streams
+                if one.takes_place and one.liveness(now_ns) is Liveness.OFFLINE
+            ]
             gone = sorted(offline, key=lambda stream: stream.heard_ns)[:count]
+            gone += [second for stream in gone if (second := _second(stream))]
             for stream in gone:
                 self._forget(stream)
         for stream in gone:
@@ -211,6 +254,7 @@ class Fleet:
     def _forget(self, gone: Stream) -> None:
         node = gone.node
         del self._streams[gone.id]
+        self._cameras -= gone.takes_place
         node.streams = {name: one for name, one in node.streams.items() if one is not gone}
         self._fold_rejected(node.name, gone.camera)
         self._forget_node_without_cameras(node)
@@ -225,6 +269,22 @@ class Fleet:
         for key in list(self.rejected):
             if key[0] == node and camera in {None, key[1]}:
                 self.rejected["", "", key[2]] += self.rejected.pop(key)
+
+
+def _previews_last(counters: Counters) -> bool:
+    """A preview takes no place of its own where its main stream has one."""
+    return counters.stream.endswith(f"/{PREVIEW}")
+
+
+def _second(stream: Stream) -> Stream | None:
+    """The preview that stands beside a main stream, and leaves with it."""
+    second = stream.node.streams.get(f"{stream.camera}/{PREVIEW}")
+    return second if second is not None and not second.takes_place else None
+
+
+def _forget_detections(node: Node) -> None:
+    for stream in node.streams.values():
+        stream.forget_detections()
 
 
 def _ignore(*_what: object) -> None:

@@ -1,6 +1,7 @@
-"""What the log tells of the fleet: who came, who left, and what was rejected, never per message.
+"""What the log tells of the fleet: who came and left, what was detected, and what was rejected.
 
-Called on the ports' threads: a cause that repeats is told once in ten seconds, with its count.
+Called on the ports' threads, and never per frame: a cause that repeats is told once in ten seconds,
+with its count.
 """
 
 from __future__ import annotations
@@ -11,38 +12,16 @@ from typing import Final
 
 import structlog
 
+from camfleet.allowance import Allowance
 from camfleet.errors import Reason, RemoteProtocolError
-from camfleet.events import NodeJoined, NodeLeft
+from camfleet.events import Detected, NodeJoined, NodeLeft
 from camfleet.forward_link import SubscriberJoined, SubscriberLeft
 
-_NS: Final = 1_000_000_000
 _BURST: Final = 1024  # every node of a fleet that returns at once
 _LINES_A_SECOND: Final = 2.0
 _PAUSE_NS: Final = 10_000_000_000
 _MOST_CAUSES: Final = 1024  # remembered; all are forgotten then, and may be told anew
 _log = structlog.get_logger()
-
-
-class _Allowance:
-    """Lines that may be written of what peers do as often as they like: a burst, and some a second.
-
-    Args:
-        monotonic_ns: the clock that refills it.
-    """
-
-    def __init__(self, monotonic_ns: Callable[[], int]) -> None:
-        self._monotonic_ns = monotonic_ns
-        self._left = float(_BURST)
-        self._at_ns = monotonic_ns()
-
-    def take(self) -> bool:
-        """Take room for one line; False where there is none."""
-        now_ns = self._monotonic_ns()
-        self._left = min(_BURST, self._left + (now_ns - self._at_ns) * _LINES_A_SECOND / _NS)
-        self._at_ns = now_ns
-        is_room = self._left >= 1
-        self._left -= is_room
-        return is_room
 
 
 class Journal:
@@ -55,7 +34,8 @@ class Journal:
     def __init__(self, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self._monotonic_ns = monotonic_ns
         self._sessions: dict[str, int] = {}
-        self._comes_and_goes = _Allowance(monotonic_ns)
+        self._comes_and_goes = Allowance(_BURST, _LINES_A_SECOND)
+        self._detections = Allowance(_BURST, _LINES_A_SECOND)
         self._told_ns: dict[tuple[str, Reason], int] = {}
         self._untold: dict[tuple[str, Reason], int] = {}
 
@@ -64,17 +44,19 @@ class Journal:
         match event:
             case NodeLeft(node, message):
                 self._sessions.pop(node, None)
-                if self._comes_and_goes.take():
+                if self._comes_and_goes.take(self._monotonic_ns()):
                     _log.info("node left", node=node, why=message)
             case NodeJoined(node, session, counters, software):
-                if self._sessions.get(node) != session and self._comes_and_goes.take():
+                if self._sessions.get(node) != session and self._comes_and_goes.take(
+                    self._monotonic_ns()
+                ):
                     streams = [counted.stream for counted in counters]
                     _log.info("node joined", node=node, streams=streams, software=software)
                 self._sessions[node] = session
 
     def subscriber(self, event: SubscriberJoined | SubscriberLeft) -> None:
         """Tell that a program began to read frames, or ended."""
-        if not self._comes_and_goes.take():
+        if not self._comes_and_goes.take(self._monotonic_ns()):
             return
         match event:
             case SubscriberLeft(_, caller, message):
@@ -82,6 +64,20 @@ class Journal:
             case SubscriberJoined(_, caller, _, patterns, software):
                 name = caller or ""
                 _log.info("subscriber joined", subscriber=name, patterns=patterns, by=software)
+
+    def detected(self, event: Detected) -> None:
+        """Tell that a detector found something."""
+        if not self._detections.take(self._monotonic_ns()):
+            return
+        header = event.header
+        _log.info(
+            "detected",
+            node=event.node,
+            camera=event.camera,
+            detector=header.detector,
+            state=header.state,
+            region=header.region,
+        )
 
     def rejected(self, node: str, error: RemoteProtocolError) -> None:
         """Tell what was wrong with a message; a stranger's node is empty."""

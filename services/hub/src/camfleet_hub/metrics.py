@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
@@ -47,8 +48,10 @@ class FleetCollector(Collector):
         yield self._rejected()
         yield self._rejected_viewers()
         yield self._latency()
+        yield from self._detections()
         yield from self._clock()
         yield self._up()
+        yield self._newest()
 
     def _streams(self) -> list[Stream]:
         """One stream per camera, or two would claim the same labels."""
@@ -130,6 +133,32 @@ class FleetCollector(Collector):
                     latency.add_metric(labels, _buckets(histogram), histogram.sum)
         return latency
 
+    def _detections(self) -> Iterator[Metric]:
+        detections = CounterMetricFamily(
+            "camfleet_detections",
+            "What detectors reported, by detector and state; `other` is above eight of a camera.",
+            labels=[*_CAMERA, "detector", "state"],
+        )
+        for stream in self._streams():
+            labels = [stream.node.name, stream.camera]
+            for words, count in stream.detections.copy().items():
+                detections.add_metric([*labels, *words], count)
+        lost = CounterMetricFamily(
+            "camfleet_detections_lost",
+            "Detections that were sent and never arrived.",
+            labels=["node"],
+        )
+        dropped = CounterMetricFamily(
+            "camfleet_detections_dropped",
+            "Detections that a node discarded, because newer ones waited for the hub.",
+            labels=["node"],
+        )
+        for node in self._fleet.nodes():
+            if node.has_heartbeat:
+                lost.add_metric([node.name], node.detections.lost)
+                dropped.add_metric([node.name], node.detections.dropped)
+        yield from (detections, lost, dropped)
+
     def _clock(self) -> Iterator[Metric]:
         offset = GaugeMetricFamily(
             "camfleet_clock_offset_seconds", "Hub's clock minus the node's.", labels=["node"]
@@ -152,13 +181,28 @@ class FleetCollector(Collector):
 
     def _up(self) -> Metric:
         up = GaugeMetricFamily(
-            "camfleet_camera_online", "1 while a camera sends frames, else 0.", labels=_CAMERA
+            "camfleet_camera_online",
+            "1 while a camera sends frames, or captures and by choice sends none; else 0.",
+            labels=_CAMERA,
         )
         now_ns = self._fleet.now_ns()
         for stream in self._streams():
             is_online = stream.liveness(now_ns) is Liveness.ONLINE
             up.add_metric([stream.node.name, stream.camera], is_online)
         return up
+
+    def _newest(self) -> Metric:
+        newest = GaugeMetricFamily(
+            "camfleet_last_frame_timestamp_seconds",
+            "Unix time at which a camera's last frame arrived at the hub.",
+            labels=_CAMERA,
+        )
+        now_ns = self._fleet.now_ns()
+        for stream in self._streams():
+            silence_s = stream.silence_s(now_ns)
+            if silence_s is not None:
+                newest.add_metric([stream.node.name, stream.camera], time.time() - silence_s)
+        return newest
 
 
 def _buckets(histogram: Histogram) -> list[tuple[str, float]]:

@@ -6,12 +6,17 @@ from collections import Counter
 from typing import Final, NamedTuple
 
 from camfleet.clock import Offset
+from camfleet.events import Detected
 from camfleet.frame import Frame
 from camfleet.liveness import Liveness, liveness, usual_interval_s
 from camfleet.names import MAIN
-from camfleet.stats import RateMeter, StreamStats
+from camfleet.stats import DetectionStats, RateMeter, StreamStats
+from camfleet.wire import Counters
 
 _NS: Final = 1e9
+_MOST_WORDS: Final = 8  # of detectors and states per camera: they become labels of a metric
+_OTHER: Final = ("other", "other")
+_MOST_REGIONS: Final = 32  # a camera has eight of each detector
 _BEST_FIRST: Final = (Liveness.ONLINE, Liveness.STALE, Liveness.OFFLINE)
 
 
@@ -33,9 +38,11 @@ class Stream:
         dropped: frames that were discarded here by choice, by place and reason.
         forwarded: frames that were sent on to subscribers, each as often as it was.
         heard_ns: when the last frame arrived.
+        detections: how many of this camera arrived, by detector and state.
+        takes_place: it counts as a camera; a preview beside its main stream does not.
     """
 
-    def __init__(self, node: Node, name: str) -> None:
+    def __init__(self, node: Node, name: str, *, takes_place: bool = True) -> None:
         self.node = node
         self.camera, _, self.profile = name.partition("/")
         path = (node.name, self.camera) + ((self.profile,) if self.profile != MAIN else ())
@@ -47,6 +54,10 @@ class Stream:
         self.dropped: Counter[tuple[str, str]] = Counter()
         self.forwarded = 0
         self.heard_ns = 0
+        self.detections: Counter[tuple[str, str]] = Counter()
+        self.takes_place = takes_place
+        self._found: dict[tuple[str, str], str] = {}  # by detector and region
+        self._alive_ns: int | None = None
         self._gaps_ns: tuple[int, ...] = ()
         self._rate = RateMeter()
         self._captured_rate = RateMeter()
@@ -64,11 +75,38 @@ class Stream:
     def take(self, frame: Frame, monotonic_ns: int) -> None:
         """Account for a frame and make it the newest; only ever on its port's thread."""
         self.stats.account(frame)
-        if self.arrival:
-            self._gaps_ns = (*self._gaps_ns[-2:], monotonic_ns - self.heard_ns)
+        self._give_sign(monotonic_ns)
         self.heard_ns = self.node.heard_ns = monotonic_ns
         # Last, so that nobody sees it without its time.
         self.arrival = Arrival(frame, self.stats.received)
+
+    def report(self, counters: Counters, monotonic_ns: int) -> None:
+        """Take a heartbeat's counts; on the same thread.
+
+        A camera that captures and by choice sends nothing is as alive as one that sends.
+        """
+        withheld = self.stats.withheld
+        self.stats.report(counters)
+        if self.stats.withheld > withheld:
+            self._give_sign(monotonic_ns)
+
+    def detect(self, detected: Detected) -> None:
+        """Count a detection, and remember what its detector found."""
+        header = detected.header
+        words = header.detector, header.state
+        is_known = words in self.detections or len(self.detections) < _MOST_WORDS
+        self.detections[words if is_known else _OTHER] += 1
+        place = header.detector, header.region
+        if place in self._found or len(self._found) < _MOST_REGIONS:
+            self._found = {**self._found, place: header.state}
+
+    def forget_detections(self) -> None:
+        """Remember nothing of what detectors found: they were restarted, or one was not heard."""
+        self._found = {}
+
+    def finds(self, detector: str, state: str) -> bool:
+        """Whether a detector of this camera last found this, in any of its regions."""
+        return any(found == state for (which, _), found in self._found.items() if which == detector)
 
     def silence_s(self, monotonic_ns: int) -> float | None:
         """Seconds since the last frame; None before the first."""
@@ -77,9 +115,11 @@ class Stream:
     def liveness(self, monotonic_ns: int) -> Liveness:
         """Judge the camera: offline with its node, stale while its node sends no pictures.
 
-        A camera that sends a picture now and then is judged by how often it usually does.
+        A camera that sends a picture now and then is judged by how often it usually does, and
+        one that by choice sends none by what it captures.
         """
-        silence_s = self.silence_s(monotonic_ns)
+        alive_ns = self._alive_ns
+        silence_s = None if alive_ns is None else (monotonic_ns - alive_ns) / _NS
         interval_s = usual_interval_s([gap_ns / _NS for gap_ns in self._gaps_ns])
         judged = Liveness.OFFLINE if silence_s is None else liveness(silence_s, interval_s)
         if not self.node.has_heartbeat:
@@ -87,6 +127,11 @@ class Stream:
         if self.node.liveness(monotonic_ns) is Liveness.OFFLINE:
             return Liveness.OFFLINE
         return Liveness.ONLINE if judged is Liveness.ONLINE else Liveness.STALE
+
+    def _give_sign(self, monotonic_ns: int) -> None:
+        if self._alive_ns is not None:
+            self._gaps_ns = (*self._gaps_ns[-2:], monotonic_ns - self._alive_ns)
+        self._alive_ns = monotonic_ns
 
     def sample(self, monotonic_ns: int) -> None:
         """Read the counters for the rates; called once a second."""
@@ -108,6 +153,8 @@ class Node:
         heard_ns: when the node was heard last.
         has_left: it said goodbye, or was silent for too long.
         round_trip_ns: the least that it measured lately; -1 before the first.
+        detections: what was counted of them.
+        session: of its last hello.
     """
 
     def __init__(self, name: str, *, has_heartbeat: bool) -> None:
@@ -118,6 +165,8 @@ class Node:
         self.heard_ns = 0
         self.has_left = False
         self.round_trip_ns = -1
+        self.detections = DetectionStats()
+        self.session: int | None = None
 
     @property
     def clock(self) -> Offset | None:

@@ -180,6 +180,8 @@ class PairedLink:
                 connection.node.receive(flight.header, self.node_ns(), now_ns)
             for header in connection.node.poll(self.node_ns(), now_ns):
                 self.transmit(connection.node, header)
+            for header, picture in connection.node.detections(self.node_ns(), now_ns):
+                self.transmit(connection.node, header, picture)
 
     def _deliver(self, identity: bytes, flight: Flight) -> None:
         now_ns = self.clock.unix_ns(), self.clock.monotonic_ns()
