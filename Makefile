@@ -7,7 +7,7 @@ DISTRIBUTIONS := shared services/node services/hub
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 
-.PHONY: help run test unit fuzz coverage lint types bench docs screenshot lock clean
+.PHONY: help run test test-containers unit fuzz coverage lint types bench docs screenshot lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,13 @@ test: $(DEV_READY)  ## set up what is needed and run every check and test
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/property tests/integration
 	$(BIN)/python -m pytest tests/browser
 
+# A builder whose network has a certificate authority of its own trusts it already.
+test-containers: export EXTRA_CA ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
+test-containers: $(DEV_READY)  ## build both images, and test them in a Docker engine, in some minutes
+	@tests/containers/engine.sh
+	@tests/install-chromium.sh
+	$(BIN)/python -m pytest tests/containers
+
 unit: $(DEV_READY)  ## the unit tests alone, in seconds
 	$(BIN)/python -m pytest -q tests/unit
 
@@ -59,7 +66,7 @@ types: $(DEV_READY)  ## mypy, strict
 	$(BIN)/mypy
 
 bench: $(DEV_READY)  ## run every benchmark and rebuild the tables of docs/performance.md
-	for name in ingest raw link restart fleet curve; do $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
+	for name in ingest raw link restart fleet curve node; do $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
 	$(BIN)/python benchmarks/tables.py
 
 screenshot: $(DEV_READY)  ## take the README's picture of the wall anew

@@ -37,11 +37,18 @@ class Row:
     met: bool
 
 
-def arguments(description: str | None) -> argparse.Namespace:
-    """Read `--json PATH` and `--quick`, which every benchmark takes."""
+def arguments(description: str | None, **paths: str) -> argparse.Namespace:
+    """Read `--json PATH` and `--quick`, which every benchmark takes.
+
+    Args:
+        description: of the benchmark.
+        **paths: its own options, each of which takes a path, with what they are for.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", type=Path, help="write the rows here")
     parser.add_argument("--quick", action="store_true", help="fewer, shorter rounds")
+    for name, text in paths.items():
+        parser.add_argument(f"--{name}", metavar="PATH", help=text)
     return parser.parse_args()
 
 

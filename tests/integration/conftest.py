@@ -87,7 +87,8 @@ class House:
     @property
     def settings(self) -> dict[str, str]:
         ports = {f"CAMFLEET_HUB_{name}_PORT": str(port) for name, port in self.ports.items()}
-        return ports | {"CAMFLEET_HUB_STATE": str(self.state)}
+        # Most tests are about other things than the log-in.
+        return ports | {"CAMFLEET_HUB_STATE": str(self.state), "CAMFLEET_HUB_AUTH": "none"}
 
     @property
     def nodes_address(self) -> str:
@@ -106,7 +107,8 @@ class House:
     ) -> Service:
         """Start a program, perhaps under another one, that is ended with this house."""
         command = [*under, sys.executable, *command]
-        service = Service(command, settings, self.folder / f"{name}.log")
+        quiet = {"CAMFLEET_NODE_METRICS_PORT": "0"}  # several nodes on one machine
+        service = Service(command, quiet | settings, self.folder / f"{name}.log")
         self._stack.callback(service.kill)
         return service
 

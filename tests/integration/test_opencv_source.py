@@ -10,7 +10,7 @@ import pytest
 import simplejpeg
 
 from camfleet import timecode
-from camfleet_node.sources import OpenCVSource, Picture, SourceError
+from camfleet_node.sources import Image, OpenCVSource, Picture, SourceError
 from camfleet_node.sources.card import Card
 
 INTERVAL_S = 0.01
@@ -78,13 +78,13 @@ def opened(server: MjpegServer, timeout_s: float = 5.0) -> Iterator[OpenCVSource
         source.close()
 
 
-def read(source: OpenCVSource) -> Picture:
+def read(source: OpenCVSource) -> Picture[Image]:
     picture = source.read()
     assert picture is not None
     return picture
 
 
-def painted_ns(picture: Picture) -> int:
+def painted_ns(picture: Picture[Image]) -> int:
     time_ns = timecode.read(picture.image, picture.captured_ns)
     assert time_ns is not None
     return time_ns
@@ -145,7 +145,7 @@ def test_closing_ends_a_read_that_waits(server: MjpegServer) -> None:
     with opened(server) as source:
         read(source)
         server.hangs.set()
-        ended: list[Picture | None] = []
+        ended: list[Picture[Image] | None] = []
 
         def drain() -> None:
             while (picture := source.read()) is not None:

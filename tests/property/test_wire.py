@@ -27,6 +27,7 @@ counters = st.builds(
     wire.Counters, names, counts, counts, st.dictionaries(reasons, counts, max_size=8)
 )
 manifests = st.lists(counters, max_size=4).map(tuple)
+detection_counters = st.builds(wire.DetectionCounters, counts, counts)
 grants = st.lists(st.builds(wire.Grant, names, counts, st.booleans()), max_size=4).map(tuple)
 patterns = st.lists(
     st.sampled_from(["*", "garden/*", "pi/front/preview", "garden"]), min_size=1, max_size=3
@@ -48,6 +49,20 @@ headers = st.builds(
     label=texts,
     metadata=st.dictionaries(texts, values | texts, max_size=5),
 )
+percents = st.floats(0, 100)
+detections = st.builds(
+    wire.Detection,
+    stream=names,
+    session=sessions,
+    number=counts,
+    detector=reasons,
+    state=reasons,
+    captured_ns=counts,
+    region=texts,
+    clock_offset_ns=st.integers(-(2**62), 2**62),
+    clock_uncertainty_ns=st.integers(-(2**62), 2**62),
+    box=st.lists(percents, max_size=4).map(tuple),
+)
 messages: st.SearchStrategy[wire.Message] = st.one_of(
     st.builds(
         wire.Hello,
@@ -55,14 +70,18 @@ messages: st.SearchStrategy[wire.Message] = st.one_of(
         sessions,
         manifests,
         st.from_regex(r"[ -~]{0,64}", fullmatch=True),
+        detection_counters,
     ),
     st.builds(wire.Welcome, sessions, st.integers(100, 1000), grants),
     st.builds(wire.Refuse, texts, texts),
     headers,
     st.builds(wire.Credit, grants),
-    st.builds(wire.Heartbeat, counts, manifests, st.integers(-1, 60_000_000_000)),
+    st.builds(
+        wire.Heartbeat, counts, manifests, st.integers(-1, 60_000_000_000), detection_counters
+    ),
     st.builds(wire.HeartbeatReply, counts, counts, counts, grants),
     st.builds(wire.Bye, texts),
+    detections,
     st.builds(
         wire.Subscribe, sessions, patterns, st.sampled_from(["newest", "all"]), st.just("mine 1")
     ),

@@ -48,3 +48,11 @@ async def test_a_new_camera_is_told_at_once(feed: Feed) -> None:
             if feed.fleet.find("pi/front") is None:
                 feed.send()
         running.cancel()
+
+
+async def test_it_tells_what_a_cameras_detectors_find(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.send()
+    feed.detect(0)
+    told = json.loads(await anext(bulletin(feed).editions()))
+    assert told["cameras"][0]["marks"] == ["motion"]

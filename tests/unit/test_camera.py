@@ -19,12 +19,15 @@ from camfleet.node_link import NodeLink
 from camfleet.outbox import Outbox, Outlet
 from camfleet.wire import Credit, Grant, Welcome, decode, encode
 from camfleet_node.camera import Camera, close_all
+from camfleet_node.processing import Processing
+from camfleet_node.sending import Sending
 from camfleet_node.sources import Picture, SourceError
+from camfleet_node.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from camfleet_node.sources import Image, Source
+    from camfleet_node.sources import Content, Image, Source
 
     Start = Callable[..., Camera]
 
@@ -33,7 +36,7 @@ DEADLINE_S = 5.0
 STREAM = "front/main"
 
 
-def picture(level: int = 100, shape: tuple[int, ...] = (12, 16, 3)) -> Picture:
+def picture(level: int = 100, shape: tuple[int, ...] = (12, 16, 3)) -> Picture[Image]:
     return Picture(np.full(shape, level, np.uint8), time.time_ns(), 1000)
 
 
@@ -58,13 +61,13 @@ def failing(error: Exception) -> Callable[[Image], bytes]:
 class FakeSource:
     """Gives what the test puts into it: pictures, errors to raise, None for its end."""
 
-    def __init__(self, *items: Picture | Exception | None) -> None:
-        self.items: queue.Queue[Picture | Exception | None] = queue.Queue()
+    def __init__(self, *items: Picture[Image] | Exception | None) -> None:
+        self.items: queue.Queue[Picture[Image] | Exception | None] = queue.Queue()
         self.is_closed = False
         for item in items:
             self.items.put(item)
 
-    def read(self) -> Picture | None:
+    def read(self) -> Picture[Image] | None:
         item = self.items.get(timeout=60)
         if isinstance(item, Exception):
             raise item
@@ -82,7 +85,7 @@ class HangingSource(FakeSource):
         super().__init__()
         self.released = threading.Event()
 
-    def read(self) -> Picture | None:
+    def read(self) -> Picture[Image] | None:
         self.released.wait()
         return None
 
@@ -138,9 +141,10 @@ class FakeEncoder:
         self.levels: list[int] = []
         self.instead: list[Callable[[Image], bytes]] = []
 
-    def __call__(self, image: Image) -> bytes:
-        self.levels.append(int(image.flat[0]))
-        return self.instead.pop(0)(image) if self.instead else encode_jpeg(image)
+    def __call__(self, content: Content) -> bytes:
+        assert isinstance(content, np.ndarray)
+        self.levels.append(int(content.flat[0]))
+        return self.instead.pop(0)(content) if self.instead else encode_jpeg(content)
 
 
 @pytest.fixture
@@ -186,7 +190,8 @@ def start(hub: Hub, opener: FakeOpener, encoder: FakeEncoder) -> Iterator[Start]
         backoff: Backoff | None = None,
     ) -> Camera:
         backoff = backoff or Backoff(0.001, 0.01, lambda: 0.5)
-        cameras.append(Camera("front", hub.outlet, opens, encoder, backoff, source=source))
+        stream = Stream("front", hub.outlet, Sending("always"), Processing(), encoder)
+        cameras.append(Camera("front", [stream], opens, backoff, source=source))
         return cameras[-1]
 
     yield started

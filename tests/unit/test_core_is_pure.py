@@ -16,11 +16,14 @@ SOURCES = {
 }
 CORE = {
     "camfleet.admission",
+    "camfleet.allowance",
     "camfleet.answers",
+    "camfleet.backlog",
     "camfleet.backoff",
     "camfleet.clock",
     "camfleet.codec",
     "camfleet.delivered_frame",
+    "camfleet.detection",
     "camfleet.draft",
     "camfleet.errors",
     "camfleet.events",
@@ -29,6 +32,7 @@ CORE = {
     "camfleet.hub_link",
     "camfleet.imagezmq.camera_name",
     "camfleet.imagezmq.message",
+    "camfleet.intake",
     "camfleet.ledger",
     "camfleet.liveness",
     "camfleet.names",

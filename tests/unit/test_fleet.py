@@ -398,3 +398,64 @@ def test_an_offline_cameras_memory_goes_to_one_that_is_there(feed: Feed) -> None
     feed.clock.advance(20)
     arrive(feed, "front/main", node="new")
     assert ids(feed) == ["new/front"]
+
+
+# cameras that choose not to send
+
+
+def beats(feed: Feed, seconds: int, *, captured: int = 20, **dropped: int) -> list[str]:
+    """The camera's liveness after each second, in which so many more pictures were counted."""
+    stats = feed.stream().stats
+    found = []
+    for _ in range(seconds):
+        feed.clock.advance(1)
+        now = {reason: stats.dropped[reason] + count for reason, count in dropped.items()}
+        feed.heartbeat("pi", Counters("front/main", stats.captured + captured, 0, now))
+        found += states(feed, "pi/front", 0)
+    return found
+
+
+@pytest.mark.parametrize("reason", ["still", "interval", "unwanted"])
+def test_a_camera_that_captures_and_by_choice_does_not_send_is_alive(
+    feed: Feed, reason: str
+) -> None:
+    feed.hello("pi", "front/main")
+    feed.send(sent=0)
+    assert beats(feed, 60, **{reason: 20}) == ["online"] * 60
+    assert feed.stream().silence_s(feed.clock.monotonic_ns()) == 60  # its picture is old
+
+
+@pytest.mark.parametrize("reason", ["newer", "no_credit", "unfit", "hot"])
+def test_a_camera_that_cannot_send_goes_stale(feed: Feed, reason: str) -> None:
+    feed.hello("pi", "front/main")
+    feed.send(sent=0)
+    assert beats(feed, 5, **{reason: 20}) == ["online"] * 2 + ["stale"] * 3
+
+
+def test_a_still_camera_that_hangs_goes_stale_as_soon_as_any_other(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.send(sent=0)
+    beats(feed, 60, still=20)
+    assert beats(feed, 5, captured=0) == ["online"] * 2 + ["stale"] * 3
+
+
+def test_a_slow_cameras_hang_is_noticed_by_its_counts_and_not_by_its_pictures(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    for sent in range(4):
+        feed.send(sent=sent)
+        assert set(beats(feed, 60, interval=20)) == {"online"}
+    assert beats(feed, 4, captured=0)[-1] == "stale"
+
+
+def test_a_camera_that_was_always_still_is_alive_without_a_picture(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    assert states(feed, "pi/front", 0) == ["stale"]
+    assert beats(feed, 2, still=20)[-1] == "online"
+    assert feed.stream().silence_s(feed.clock.monotonic_ns()) is None
+
+
+def test_a_still_camera_is_offline_with_its_node(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    beats(feed, 5, still=20)
+    feed.goodbye("pi")
+    assert states(feed, "pi/front", 0) == ["offline"]

@@ -8,7 +8,7 @@ import pytest
 
 from camfleet import wire
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
-from camfleet.events import Event, NodeJoined, NodeLeft, NodeReported
+from camfleet.events import Detected, Event, NodeJoined, NodeLeft, NodeReported
 from camfleet.frame import Frame, FrameHeader
 from camfleet.hub_link import HubLink
 from camfleet.names import MAX_NAMES_BYTES, MAX_STREAMS
@@ -458,3 +458,81 @@ def test_only_a_frame_has_a_payload(joined: Hub) -> None:
 def test_a_frame_far_beyond_its_credit_loses_nothing(joined: Hub) -> None:
     error = joined.rejects(frame(2**61))
     assert (error.reason, error.sent) == (Reason.NO_CREDIT, None)
+
+
+def detection(number: int, stream: str = FRONT, session: int = 7) -> wire.Detection:
+    return wire.Detection(stream, session, number, "motion", "moving", 1, "drive")
+
+
+def test_a_detection_comes_out_with_its_node_picture_and_arrival(joined: Hub) -> None:
+    received = joined.receive(detection(0), payload=JPEG)
+    assert received == Detected("pi-1", detection(0), JPEG, joined.clock.unix_ns())
+    assert joined.answers() == []  # it costs no credit and gives none
+
+
+def test_a_detection_needs_no_picture(joined: Hub) -> None:
+    received = joined.receive(detection(0), payload=b"")
+    assert isinstance(received, Detected)
+    assert received.picture == b""
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "number"),
+    [
+        (detection(0, stream="back/main"), Reason.STREAM, None),
+        (detection(0, session=8), Reason.SESSION, None),
+        (wire.Detection(FRONT, 7, 3, "motion", "moving", 1, "a/b"), Reason.NAME, 3),
+    ],
+)
+def test_a_detection_that_is_rejected_tells_what_is_known_of_it(
+    joined: Hub, message: wire.Detection, reason: Reason, number: int | None
+) -> None:
+    error = joined.rejects(message, payload=b"")
+    assert error.reason is reason
+    assert error.detection == number
+    assert error.stream == (FRONT if message.stream == FRONT else "")
+
+
+def test_a_detection_of_a_stranger_is_answered_by_the_wish_for_a_hello(hub: Hub) -> None:
+    assert hub.rejects(detection(0), payload=JPEG).reason is Reason.UNKNOWN_PEER
+    assert [type(answer) for answer in hub.answers()] == [wire.Refuse]
+
+
+def test_a_flood_of_detections_is_rejected_and_coming_anew_does_not_help(joined: Hub) -> None:
+    number, reasons = 0, []
+    for _ in range(4):
+        for number in range(100):
+            try:
+                joined.receive(detection(number), payload=b"")
+            except RemoteProtocolError as error:
+                reasons.append(error.reason)
+        joined.receive(wire.Bye())
+        joined.receive(hello())
+    assert reasons == [Reason.RATE] * (400 - 128)
+    joined.clock.advance(60)
+    joined.receive(detection(number + 1), payload=b"")
+
+
+def test_heartbeats_and_hellos_tell_how_many_detections_there_were(joined: Hub) -> None:
+    counted = wire.DetectionCounters(5, 2)
+    reported = joined.receive(wire.Heartbeat(5, (), -1, counted))
+    assert isinstance(reported, NodeReported)
+    assert reported.detections == counted
+    assert joined.rejects(detection(4), payload=b"").reason is Reason.NO_CREDIT
+    again = wire.Hello("pi-1", 7, (wire.Counters(FRONT, 0, 0, {}),), "", counted)
+    rejoined = joined.receive(again, B)
+    assert isinstance(rejoined, NodeJoined)
+    assert rejoined.detections == counted
+
+
+def test_a_preview_that_nobody_wants_sends_nothing_until_it_is_wanted() -> None:
+    hub = Hub(wants_all=False)
+    preview = "front/preview"
+    hub.receive(wire.Hello("pi-1", 7, (wire.Counters(preview, 9, 3, {}),)))
+    assert hub.answers() == [wire.Welcome(99, 1000, (wire.Grant(preview, 3, is_wanted=False),))]
+    hub.receive(heartbeat(3, preview))
+    (reply,) = hub.answers()
+    assert isinstance(reply, wire.HeartbeatReply)
+    assert reply.grants == (wire.Grant(preview, 3, is_wanted=False),)
+    hub.link.want("pi-1", preview, hub.clock.monotonic_ns())
+    assert hub.answers() == [wire.Credit((wire.Grant(preview, 5),))]

@@ -6,10 +6,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from camfleet.errors import Reason, RemoteProtocolError
-from camfleet.events import NodeJoined, NodeLeft
+from camfleet.events import Detected, NodeJoined, NodeLeft
 from camfleet.forward_link import SubscriberJoined, SubscriberLeft
 from camfleet.testing import FakeClock
-from camfleet.wire import Counters
+from camfleet.wire import Counters, Detection
 from camfleet_hub.journal import Journal
 
 FRONT = (Counters("front/main", 0, 0, {}),)
@@ -116,3 +116,32 @@ def test_a_peer_that_comes_and_goes_for_ever_does_not_fill_the_log(told: Told) -
     for session in range(5000):
         told.node(NodeJoined("pi", session, FRONT, ""))
     assert len(told.lines) == 1044
+
+
+def detected() -> Detected:
+    return Detected("pi", Detection("front/main", 7, 0, "motion", "moving", 1, "drive"), b"", 1)
+
+
+def test_a_detection_is_told_with_its_camera_and_region(told: Told) -> None:
+    with capture_logs() as lines:
+        told.journal.detected(detected())
+    assert lines == [
+        {
+            "event": "detected",
+            "log_level": "info",
+            "node": "pi",
+            "camera": "front",
+            "detector": "motion",
+            "state": "moving",
+            "region": "drive",
+        }
+    ]
+
+
+def test_detectors_that_never_rest_do_not_fill_the_log_nor_silence_who_comes(told: Told) -> None:
+    with capture_logs() as lines:
+        for _ in range(5000):
+            told.journal.detected(detected())
+    assert len(lines) == 1024
+    told.node(NodeJoined("pi", 1, FRONT, ""))
+    assert told.lines

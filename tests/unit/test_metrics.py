@@ -178,4 +178,23 @@ def test_every_name_begins_alike_and_says_its_unit_or_total(feed: Feed) -> None:
     assert all(name.startswith("camfleet_") for name in plain)
     told = {name for name in plain if not name.endswith(("_total", "_bucket", "_count", "_sum"))}
     clock = {"camfleet_clock_offset_seconds", "camfleet_clock_uncertainty_seconds"}
-    assert told == {"camfleet_camera_online", *clock}
+    assert told == {"camfleet_camera_online", "camfleet_last_frame_timestamp_seconds", *clock}
+
+
+def test_detections_are_counted_by_detector_and_state(feed: Feed) -> None:
+    feed.hello("pi", "front/main", "front/preview")
+    feed.detect(0)
+    feed.detect(1, "still")
+    feed.detect(3, "still")
+    name, front = "camfleet_detections_total", {"node": "pi", "camera": "front"}
+    assert value(feed, name, **front, detector="motion", state="moving") == 1
+    assert value(feed, name, **front, detector="motion", state="still") == 2
+    assert value(feed, "camfleet_detections_lost_total", node="pi") == 1
+    assert value(feed, "camfleet_detections_dropped_total", node="pi") == 0
+
+
+def test_a_preview_is_not_counted_with_its_camera(feed: Feed) -> None:
+    feed.hello("pi", "front/main", "front/preview")
+    feed.send()
+    feed.send("front/preview")
+    assert value(feed, "camfleet_frames_received_total", node="pi", camera="front") == 1

@@ -34,6 +34,7 @@ def test_a_camera_without_a_picture_says_that_it_knows_nothing(feed: Feed) -> No
         "age_ms": None,
         "width": None,
         "height": None,
+        "marks": [],
     }
 
 
@@ -101,3 +102,41 @@ def test_all_of_it_can_be_written_as_json(feed: Feed) -> None:
     feed.send("k\u00fcche \U0001f4f7/main", node="\u5ead", label='"\n\x00', latency_ms=1e9)
     told = json.loads(json.dumps(jsonable_encoder(models.nodes(feed.fleet))))
     assert told[0]["cameras"][0]["label"] == '"\n\x00'
+
+
+def test_a_camera_tells_what_its_detectors_find_while_it_is_online(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.send()
+    feed.detect(0)
+    feed.detect(1, "dark", "light", region="gate")
+    assert camera(feed).marks == ["motion", "dark"]
+    feed.detect(2, "still")
+    assert camera(feed).marks == ["dark"]
+    feed.detect(3, "open", "gate")
+    assert camera(feed).marks == ["dark"]
+    feed.goodbye("pi")
+    assert camera(feed).marks == []
+
+
+def test_a_preview_is_told_with_its_camera_and_not_as_one(feed: Feed) -> None:
+    feed.hello("pi", "front/main", "front/preview")
+    feed.send()
+    feed.send("front/preview")
+    feed.send("front/preview")
+    (found,) = models.nodes(feed.fleet)[0].cameras
+    assert (found.id, found.received) == ("pi/front", 1)
+    (preview,) = found.profiles
+    assert (preview.profile, preview.state, preview.received) == ("preview", "online", 2)
+    assert (preview.width, preview.height) == (8, 6)
+
+
+def test_a_stream_without_a_main_one_is_a_camera_by_itself(feed: Feed) -> None:
+    feed.hello("pi", "front/preview")
+    (found,) = models.nodes(feed.fleet)[0].cameras
+    assert (found.id, found.profiles) == ("pi/front/preview", [])
+
+
+def test_lost_detections_are_told_per_node(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.detect(2)
+    assert models.nodes(feed.fleet)[0].detections_lost == 2

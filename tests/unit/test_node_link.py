@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from camfleet import wire
+from camfleet.backlog import BURST, MAX_WAITING
 from camfleet.backoff import Backoff
+from camfleet.detection import DetectionDraft
 from camfleet.draft import Draft, check_draft
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.frame import FrameHeader, Stages
@@ -36,6 +38,24 @@ class Node:
 
     def welcome(self, *grants: wire.Grant, heartbeat_ms: int = 1000) -> None:
         self.receive(wire.Welcome(1, heartbeat_ms, grants))
+
+    def detect(self, state: str = "moving", captured_ns: int = 0) -> None:
+        found = DetectionDraft("motion", state, "drive", captured_ns, (1.0, 2.0, 3.0, 4.0))
+        self.link.detect(FRONT, found, self.clock.unix_ns(), self.clock.monotonic_ns())
+
+    def detections(self) -> list[wire.Detection]:
+        now_ns = self.clock.unix_ns(), self.clock.monotonic_ns()
+        found = [wire.decode(header) for header, _ in self.link.detections(*now_ns)]
+        assert all(isinstance(one, wire.Detection) for one in found)
+        return found  # type: ignore[return-value]  # just asserted
+
+    def know_the_clock(self, ahead_s: int = 0) -> None:
+        """Come online, and hear from a hub whose clock is ahead."""
+        self.welcome(wire.Grant(FRONT, 0))
+        self.poll()
+        now_ns = self.clock.unix_ns()
+        hub_ns = now_ns + ahead_s * S
+        self.receive(wire.HeartbeatReply(now_ns, hub_ns, hub_ns, ()))
 
     def send(self, **fields: object) -> FrameHeader:
         now_ns = self.clock.unix_ns()
@@ -316,3 +336,83 @@ def test_a_draft_with_every_kind_of_metadata_is_taken() -> None:
 
 def test_a_goodbye_ends_the_link(online: Node) -> None:
     assert wire.decode(online.link.bye("stopped")) == wire.Bye("stopped")
+
+
+def test_a_detection_waits_until_the_hub_and_its_clock_are_known() -> None:
+    node = Node(FRONT)
+    node.detect()
+    assert node.detections() == []
+    node.welcome(wire.Grant(FRONT, 0))
+    assert node.detections() == []
+    node.know_the_clock(ahead_s=5)
+    (sent,) = node.detections()
+    assert (sent.stream, sent.session, sent.number) == (FRONT, 7, 0)
+    assert (sent.detector, sent.state, sent.region) == ("motion", "moving", "drive")
+    assert sent.box == (1.0, 2.0, 3.0, 4.0)
+    assert (sent.clock_offset_ns, sent.clock_uncertainty_ns) == (5 * S, 1)
+    assert node.detections() == []
+
+
+def test_a_detection_that_waited_is_as_old_as_it_is_though_the_clock_was_set() -> None:
+    node = Node(FRONT)
+    node.detect(captured_ns=node.clock.unix_ns() - S)
+    node.clock.advance(3600)
+    node.clock.step(86_400 * 365)  # its clock began in the past, as a Pi's does
+    node.know_the_clock()
+    (sent,) = node.detections()
+    assert sent.captured_ns == node.clock.unix_ns() - 3601 * S
+
+
+def test_a_detection_without_a_time_is_of_now() -> None:
+    node = Node(FRONT)
+    node.know_the_clock()
+    node.detect()
+    node.clock.advance(2)
+    assert node.detections()[0].captured_ns == node.clock.unix_ns() - 2 * S
+
+
+def test_detections_go_out_at_a_bounded_rate_and_the_link_says_when() -> None:
+    node = Node(FRONT)
+    for _ in range(MAX_WAITING + 1):
+        node.detect()
+    node.know_the_clock()
+    assert [one.number for one in node.detections()] == list(range(BURST))
+    node.poll()
+    assert node.link.due_ns() == node.clock.monotonic_ns() + S // 10
+    node.clock.advance(0.1)
+    assert [one.number for one in node.detections()] == [BURST]
+    assert node.link.detection_counters() == wire.DetectionCounters(BURST + 1, 1)
+
+
+def test_what_cannot_be_sent_now_is_nothing_to_wake_up_for() -> None:
+    node = Node(FRONT)
+    node.poll()
+    hello_ns = node.link.due_ns()
+    node.detect()
+    assert node.link.due_ns() == hello_ns
+
+
+def test_heartbeats_and_hellos_count_the_detections() -> None:
+    node = Node(FRONT)
+    node.know_the_clock()
+    node.detect()
+    node.detections()
+    counted = wire.DetectionCounters(1, 0)
+    (beat,) = [one for one in node.poll(1.0) if isinstance(one, wire.Heartbeat)]
+    assert beat.detections == counted
+    node.link.begin()
+    (hello,) = node.poll()
+    assert isinstance(hello, wire.Hello)
+    assert hello.detections == counted
+
+
+def test_a_stream_is_wanted_only_where_the_hub_says_so_now() -> None:
+    node = Node(FRONT)
+    assert not node.link.is_wanted(FRONT)
+    node.welcome(wire.Grant(FRONT, 1))
+    assert node.link.is_wanted(FRONT)
+    node.receive(wire.Credit((wire.Grant(FRONT, 1, is_wanted=False),)))
+    assert not node.link.is_wanted(FRONT)
+    node.receive(wire.Credit((wire.Grant(FRONT, 2),)))
+    node.link.begin()
+    assert not node.link.is_wanted(FRONT)

@@ -159,3 +159,47 @@ def test_drops_are_counted(node: Node) -> None:
     node.front.capture()
     node.front.drop("unchanged")
     assert node.outbox.counters() == (wire.Counters(FRONT, 1, 0, {"unchanged": 1}),)
+
+
+def detections(messages: list[wire.Message]) -> list[wire.Detection]:
+    return [message for message in messages if isinstance(message, wire.Detection)]
+
+
+def know_the_clock(node: Node) -> None:
+    node.receive(wire.HeartbeatReply(UNIX_NS, UNIX_NS, UNIX_NS, ()))
+
+
+def test_a_detection_goes_out_before_the_frames_and_wakes_the_sender(node: Node) -> None:
+    node.welcome(1)
+    node.take()
+    know_the_clock(node)
+    node.offer()
+    before = node.woken
+    node.front.detect("motion", "moving", "drive", 0, (1, 2, 3, 4), b"")
+    assert node.woken == before + 1
+    assert [type(one) for one in node.take()] == [wire.Heartbeat, wire.Detection, FrameHeader]
+
+
+def test_detections_are_kept_while_the_hub_is_away(node: Node) -> None:
+    for _ in range(70):
+        node.front.detect("motion", "moving", "", UNIX_NS)
+    node.welcome(0)
+    node.take()
+    know_the_clock(node)
+    assert len(detections(node.take())) == 16
+    assert node.outbox.detection_counters() == wire.DetectionCounters(16, 6)
+
+
+def test_a_detection_that_the_hub_would_reject_is_refused_here(node: Node) -> None:
+    with pytest.raises(LocalProtocolError, match="state is 'Moving'"):
+        node.front.detect("motion", "Moving", "", 0)
+    assert node.outbox.detection_counters() == wire.DetectionCounters(0, 0)
+
+
+def test_an_outlet_tells_whether_somebody_wants_its_frames(node: Node) -> None:
+    told = [node.front.is_wanted]
+    node.welcome(1)
+    told.append(node.front.is_wanted)
+    node.receive(wire.Credit((wire.Grant(FRONT, 1, is_wanted=False),)))
+    told.append(node.front.is_wanted)
+    assert told == [False, True, False]

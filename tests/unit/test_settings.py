@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING
 
@@ -167,13 +168,13 @@ WRONG: dict[str, tuple[type[BaseSettings], dict[str, str], list[str]]] = {
     "cameras that are a number": (
         NodeSettings,
         {f"{NODE}CAMERAS": "5"},
-        [f"{NODE}CAMERAS:", "found 5", "dictionary"],
+        [f"{NODE}CAMERAS:", "found 5", "want a group"],
     ),
     "no cameras in the JSON": (NodeSettings, {f"{NODE}CAMERAS": "{}"}, [f"{NODE}CAMERAS:", "1"]),
     "an unknown source": (
         NodeSettings,
         {f"{FRONT}SOURCE": "webcam"},
-        [f"{FRONT}SOURCE:", "'webcam'", "'synthetic', 'file', 'opencv'"],
+        [f"{FRONT}SOURCE:", "'webcam'", "'synthetic'", "'file'", "'picamera2'"],
     ),
     "no source": (NodeSettings, {f"{FRONT}WIDTH": "640"}, [f"{FRONT}SOURCE:", "found nothing"]),
     "a file without a path": (
@@ -260,6 +261,103 @@ def test_an_endless_value_is_cut_short(refused: Load) -> None:
 
 
 # variables that are misspelt
+
+NESTED = {
+    "a detector's number": (
+        {f"{FRONT}MOTION__door__MIN_AREA": "x"},
+        f"{FRONT}MOTION__door__MIN_AREA: found 'x', want: a valid number",
+    ),
+    "a detector's field that is misspelt": (
+        {f"{FRONT}MOTION__door__MIN_AREAA": "1"},
+        (
+            f"{FRONT}MOTION__door__MIN_AREAA: there is no such setting, "
+            f"want {FRONT}MOTION__door__MIN_AREA?"
+        ),
+    ),
+    "a group that is misspelt": (
+        {f"{FRONT}MOTIN__door__MIN_AREA": "1"},
+        (
+            f"{FRONT}MOTIN__door__MIN_AREA: there is no such setting, "
+            f"want {FRONT}MOTION__door__MIN_AREA?"
+        ),
+    ),
+    "a field in JSON that is misspelt": (
+        {f"{FRONT}MOTION": '{"door": {"min_ara": 3}}'},
+        (
+            f"{FRONT}MOTION__door__MIN_ARA: there is no such setting, "
+            f"want {FRONT}MOTION__door__MIN_AREA?"
+        ),
+    ),
+    "a value where a group belongs": (
+        {f"{FRONT}MOTION__door": "5"},
+        f"{FRONT}MOTION__door: found 5, want a group: a variable for each field, or JSON",
+    ),
+    "a region's name with a path": (
+        {f"{FRONT}MOTION__../x__MIN_AREA": "5"},
+        (
+            f"{FRONT}MOTION__../x: found '../x', "
+            "want: name '../x' looks like a path, want no slashes and no dots alone"
+        ),
+    ),
+    "too few values": (
+        {f"{FRONT}CROP": "5,5"},
+        f"{FRONT}CROP: found fewer values, want 4, separated by commas",
+    ),
+    "too many values": (
+        {f"{FRONT}MOTION__door__REGION": "1,2,3,4,5"},
+        f"{FRONT}MOTION__door__REGION: found more values, want 4, separated by commas",
+    ),
+    "a region that is no number": (
+        {f"{FRONT}CROP": "a,5,9,3"},
+        f"{FRONT}CROP: found 'a', want: a valid number",
+    ),
+    "another source's setting": (
+        {f"{FRONT}EXPOSURE_US": "45"},
+        f"{FRONT}EXPOSURE_US: found a value, want none where the source is synthetic",
+    ),
+    "broken JSON in a group": (
+        {f"{FRONT}MOTION": '{"door":'},
+        f"{FRONT}MOTION: found 8 characters that are no JSON, want JSON, or one variable per field",
+    ),
+    "one underscore too few": (
+        {f"{NODE}CAMERAS_back__SOURCE": "synthetic"},
+        f"{NODE}CAMERAS_back__SOURCE: there is no such setting, want {NODE}CAMERAS__back__SOURCE?",
+    ),
+    "a letter too few before a group": (
+        {f"{NODE}CAMERA__back__SOURCE": "synthetic"},
+        f"{NODE}CAMERA__back__SOURCE: there is no such setting, want {NODE}CAMERAS__back__SOURCE?",
+    ),
+    "a group below a value": (
+        {f"{NODE}METRICS_PORT__x": "5"},
+        f"{NODE}METRICS_PORT__x: there is no such setting, want {NODE}METRICS_PORT?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("variables", "says"), NESTED.values(), ids=NESTED)
+def test_a_wrong_setting_in_a_group_is_named_as_it_is_written(
+    refused: Load, variables: dict[str, str], says: str
+) -> None:
+    assert refused(NodeSettings, {**SYNTHETIC, **variables}) == f"setting {says}\n"
+
+
+def test_what_no_member_of_a_union_takes_is_told_once(refused: Load) -> None:
+    variables = {f"{FRONT}SOURCE": "picamera2", f"{FRONT}CONTROLS": '{"Sharpness": "abc"}'}
+    [line] = refused(NodeSettings, variables).splitlines()
+    assert line.startswith(f"setting {FRONT}CONTROLS__Sharpness: found 'abc', want: a valid ")
+    assert "a valid boolean" in line
+
+
+def test_a_setting_is_refused_where_nobody_hears_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{HUB}WINDOW", "x")
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        monkeypatch.setattr("sys.stderr", full)
+        with pytest.raises(SystemExit) as caught:
+            load_settings(HubSettings)
+        with contextlib.suppress(OSError):
+            full.close()
+    assert caught.value.code == 2
+
 
 MISSPELT = {
     f"{HUB}WEBPORT": f"{HUB}WEB_PORT",

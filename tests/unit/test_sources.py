@@ -59,7 +59,8 @@ def write_pictures(folder: Path, levels: dict[str, int]) -> Path:
 def read_levels(source: Source, count: int) -> list[int]:
     """Read the gray levels of some pictures, to the nearest ten, for JPEG is not exact."""
     pictures = [source.read() for _ in range(count)]
-    return [10 * round(p.image.mean() / 10) for p in pictures if p is not None]
+    images = [p.image for p in pictures if p is not None]
+    return [10 * round(i.mean() / 10) for i in images if isinstance(i, np.ndarray)]
 
 
 # pacer

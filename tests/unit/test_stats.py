@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from camfleet.frame import Frame, FrameHeader, Stages
-from camfleet.stats import Histogram, Jitter, RateMeter, StreamStats
-from camfleet.wire import Counters
+from camfleet.stats import DetectionStats, Histogram, Jitter, RateMeter, StreamStats
+from camfleet.wire import Counters, DetectionCounters
 
 T = 1_800_000_000_000_000_000
 MS = 1_000_000
@@ -239,3 +239,49 @@ def test_what_was_captured_is_never_less_than_what_arrived() -> None:
     assert (stats.received, stats.captured) == (5, 9)
     stats.report(counters(12, 5))
     assert stats.captured == 12
+
+
+def test_what_a_camera_withholds_is_counted_by_its_reasons(stats: StreamStats) -> None:
+    stats.report(counters(20, 2, still=5, interval=4, unwanted=3, newer=6))
+    assert stats.withheld == 12
+
+
+def counted(stats: DetectionStats) -> tuple[int, int, int]:
+    return stats.received, stats.lost, stats.dropped
+
+
+def test_a_gap_between_detections_is_lost() -> None:
+    stats = DetectionStats()
+    stats.begin(1, DetectionCounters(3, 9))  # a restarted hub counts from what was there
+    for number in (3, 6):
+        stats.account(number)
+    assert counted(stats) == (2, 2, 0)
+
+
+def test_detections_before_a_heartbeat_that_are_not_here_are_lost_once() -> None:
+    stats = DetectionStats()
+    stats.begin(1, DetectionCounters())
+    stats.account(0)
+    for _ in range(3):
+        stats.report(DetectionCounters(4, 2))
+    assert counted(stats) == (1, 3, 2)
+    stats.begin(1, DetectionCounters(5, 2))  # it reconnected: one was under way
+    stats.report(DetectionCounters(5, 2))
+    assert counted(stats) == (1, 4, 2)
+
+
+def test_a_rejected_detection_is_not_lost() -> None:
+    stats = DetectionStats()
+    stats.begin(1, DetectionCounters())
+    stats.reject(0)
+    stats.account(1)
+    assert counted(stats) == (1, 0, 0)
+
+
+def test_another_sessions_detections_begin_anew() -> None:
+    stats = DetectionStats()
+    stats.begin(1, DetectionCounters(7, 3))
+    stats.begin(2, DetectionCounters(0, 0))
+    stats.account(0)
+    stats.report(DetectionCounters(1, 1))
+    assert counted(stats) == (1, 0, 1)

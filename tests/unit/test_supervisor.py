@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
@@ -13,16 +14,19 @@ import pytest
 import structlog
 
 from camfleet.backoff import Backoff
-from camfleet.codec import encode_jpeg
 from camfleet.node_link import NodeLink
 from camfleet.outbox import Outbox
 from camfleet.testing import FakeClock
 from camfleet_node.camera import Camera, close_all
+from camfleet_node.encoder import encode
+from camfleet_node.processing import Processing
+from camfleet_node.sending import Sending
 from camfleet_node.sources import Picture, SourceError
+from camfleet_node.stream import Stream
 from camfleet_node.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from camfleet_node.sources import Source
+    from camfleet_node.sources import Image, Source
 
 T = TypeVar("T")
 DEADLINE_S: Final = 5.0
@@ -44,7 +48,7 @@ class FakeSource:
     """Gives what the test puts into it, and hangs while there is nothing, closed or not."""
 
     def __init__(self, *, hangs_in_close: bool = False) -> None:
-        self.items: queue.Queue[Picture | Exception | None] = queue.Queue()
+        self.items: queue.Queue[Picture[Image] | Exception | None] = queue.Queue()
         self.is_closed = False
         self.released = threading.Event()
         if not hangs_in_close:
@@ -53,7 +57,7 @@ class FakeSource:
     def give(self) -> None:
         self.items.put(Picture(np.zeros((4, 4, 3), np.uint8), time.time_ns(), 0))
 
-    def read(self) -> Picture | None:
+    def read(self) -> Picture[Image] | None:
         item = self.items.get()
         if isinstance(item, Exception):
             raise item
@@ -84,12 +88,12 @@ class Scene:
 
     def add(self, name: str = "front", interval_s: float = 0.0, retry_s: float = 0.001) -> Camera:
         outlet = self.outbox.declare(f"{name}/main")
+        stream = Stream(name, outlet, Sending("always"), Processing(), partial(encode, quality=80))
         backoff = Backoff(2 * retry_s, 2 * retry_s, lambda: 0.0)
         camera = Camera(
             name,
-            outlet,
+            [stream],
             self.open,
-            encode_jpeg,
             backoff,
             interval_s=interval_s,
             monotonic_ns=self.clock.monotonic_ns,
@@ -261,6 +265,22 @@ def test_a_camera_that_fails_is_never_reopened_by_its_supervisor(scene: Scene) -
         until(lambda: len(scene.errors) < left)  # noqa: B023 - used at once
         assert scene.pass_time(STALL_S - 1) == ""
     assert camera.restarts == 0
+
+
+def test_a_cameras_failures_are_counted_and_the_last_one_is_told(scene: Scene) -> None:
+    scene.errors = [SourceError("unplugged"), SourceError("busy")]
+    camera = scene.add()
+    until(lambda: camera.failures == 2)
+    assert camera.problem in {"unplugged", ""}
+    scene.give()
+    assert camera.problem == ""
+
+
+def test_a_camera_that_finds_no_memory_is_opened_anew(scene: Scene) -> None:
+    camera = scene.add()
+    scene.source(0).items.put(MemoryError())
+    scene.give(1)
+    assert (camera.failures, scene.captured()) == (1, 1)
 
 
 def test_a_long_pause_after_an_error_is_no_stall(scene: Scene, events: list[Any]) -> None:

@@ -16,6 +16,7 @@ from camfleet.names import MAX_NAMES_BYTES, MAX_STREAMS
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "wire-v1.json").read_text("utf-8"))
 KINDS = {kind.__name__: kind for kind in wire._KINDS.values()}
 BIG = 2**62
+WORST_DETECTIONS = wire.DetectionCounters(BIG, BIG)
 
 
 def named(vector: dict[str, Any]) -> str:
@@ -91,10 +92,22 @@ def worst_header(label: str = "") -> FrameHeader:
 @pytest.mark.parametrize(
     "message",
     [
-        wire.Hello("n" * 128, 2**64 - 1, worst_counters(), "s" * 64),
+        wire.Hello("n" * 128, 2**64 - 1, worst_counters(), "s" * 64, WORST_DETECTIONS),
         wire.Welcome(2**64 - 1, 1000, tuple(wire.Grant(name, BIG) for name in streams())),
         wire.Credit(tuple(wire.Grant(name, BIG) for name in streams())),
-        wire.Heartbeat(BIG, worst_counters()),
+        wire.Heartbeat(BIG, worst_counters(), 60_000_000_000, WORST_DETECTIONS),
+        wire.Detection(
+            "c" * 128 + "/" + "p" * 128,
+            2**64 - 1,
+            BIG,
+            "d" * 12,
+            "s" * 12,
+            BIG,
+            "r" * 128,
+            -BIG,
+            BIG,
+            (99.9, 99.9, 0.1, 0.1),
+        ),
         wire.Delivery(BIG, BIG, "n" * 128, BIG, worst_header("l" * 3068)),
         wire.Ask(BIG, BIG, BIG),
         wire.Listing(BIG),
@@ -138,9 +151,19 @@ def test_the_protocols_page_lists_every_field_in_its_order(
     number: int, kind: type[wire.Message]
 ) -> None:
     assert f"| {number} | [{kind.__name__}](" in PAGE
-    section = PAGE.partition(f"### {kind.__name__}\n")[2].partition("\n#")[0]
-    listed = re.findall(r"^\| \d+ \| (\w+) \|", section, re.MULTILINE)
-    assert tuple(listed) == kind.__struct_fields__
+    assert listed(kind.__name__) == kind.__struct_fields__
+
+
+@pytest.mark.parametrize(
+    "part", [wire.Counters, wire.DetectionCounters, wire.Grant, wire.StreamState]
+)
+def test_it_lists_every_field_of_what_messages_hold_too(part: type[msgspec.Struct]) -> None:
+    assert listed(part.__name__) == part.__struct_fields__
+
+
+def listed(name: str) -> tuple[str, ...]:
+    section = PAGE.partition(f"### {name}\n")[2].partition("\n#")[0]
+    return tuple(re.findall(r"^\| \d+ \| (\w+) \|", section, re.MULTILINE))
 
 
 def test_the_protocols_pages_example_is_a_golden_message() -> None:

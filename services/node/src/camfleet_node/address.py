@@ -10,6 +10,15 @@ def is_url(device: int | str) -> bool:
     return "://" in str(device)
 
 
+def is_http(url: str) -> bool:
+    """Whether it is a whole URL of a web server."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def without_credentials(url: str) -> str:
     """Leave out what cameras take as credentials: before the @, and in the query.
 

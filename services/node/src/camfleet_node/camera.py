@@ -1,33 +1,24 @@
-"""One camera's way from its source to the outlet: capture and encode overlap, newest wins.
+"""One camera: its source, read on one thread, and whoever gets its pictures on threads of theirs.
 
-It never encodes a picture that the hub has no room for.
+It never waits for any of them, and what hangs in a driver is left behind.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-import structlog
-
 from camfleet.backoff import Backoff
-from camfleet.draft import Draft
-from camfleet.errors import LocalProtocolError
-from camfleet.frame import Stages
 from camfleet.liveness import usual_interval_s
-from camfleet.mailbox import Mailbox
-from camfleet.outbox import Outlet
 from camfleet_node.capture import Capture
-from camfleet_node.sources import Image, Picture, Source
+from camfleet_node.detectors import Lookout
+from camfleet_node.sources import Content, Picture, Source
+from camfleet_node.stream import Stream
 
 _NS: Final = 1_000_000_000
-_WAIT_S: Final = 0.2  # how soon a thread notices that it is to stop
-_TELL_S: Final = 1.0  # between two events of one cause
 _STOP_S: Final = 0.5  # how long one may hang in a driver before it is left behind
 _MOST_HANGING: Final = 4  # threads left behind, each with its device and its memory
-_log = structlog.get_logger()
 
 
 def close_all(cameras: Iterable[Camera], timeout_s: float = _STOP_S) -> None:
@@ -41,14 +32,14 @@ def close_all(cameras: Iterable[Camera], timeout_s: float = _STOP_S) -> None:
 
 
 class Camera:
-    """Captures on one thread and encodes on another until it is closed.
+    """Captures until it is closed, for its streams and its detectors.
 
     Args:
         name: of the camera, for the log.
-        outlet: where its frames go.
+        streams: its own from now on.
         opens: opens its source.
-        encode: makes a JPEG of a picture; a `ValueError` of it says that the picture is unfit.
         backoff: between two tries to open the source.
+        lookout: shows pictures to its detectors, where it has any; its own from now on.
         source: already open, to begin with.
         interval_s: between two pictures, as far as that is known beforehand; else 0.
         monotonic_ns: for tests; the clock that silences are measured on.
@@ -61,46 +52,48 @@ class Camera:
     def __init__(
         self,
         name: str,
-        outlet: Outlet,
+        streams: Sequence[Stream],
         opens: Callable[[], Source],
-        encode: Callable[[Image], bytes],
         backoff: Backoff,
         *,
+        lookout: Lookout | None = None,
         source: Source | None = None,
         interval_s: float = 0.0,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.name = name
         self.restarts = 0
-        self._outlet = outlet
+        self._failed_before = 0
+        self._streams = streams
+        self._lookout = lookout
         self._opens = opens
-        self._to_jpeg = encode
         self._backoff = backoff
         self._monotonic_ns = monotonic_ns
         self._gaps_s = (interval_s,) if interval_s else ()
         self._pictured_ns: int | None = None
-        self._told_s: dict[str, float] = {}  # monotonic, by cause
-        self._pictures: Mailbox[tuple[int, Picture]] = Mailbox()
-        self._closed = threading.Event()
         self._left: list[Capture] = []  # that may still hang
         self._capture = self._open(source)
-        self._encoder = threading.Thread(target=self._encode, name=f"encode-{name}", daemon=True)
-        self._encoder.start()
 
     def close(self) -> None:
-        """Stop both threads; one that hangs in a driver is left behind."""
+        """Stop all threads; one that hangs in a driver is left behind."""
         close_all([self])
 
     def stop(self) -> None:
-        """Tell both threads to end, and wait for nothing."""
-        self._closed.set()
-        self._pictures.close()
+        """Tell all threads to end, and wait for nothing."""
         self._capture.leave()
+        for reader in self._readers:
+            reader.stop()
 
     def join(self, deadline_s: float) -> None:
         """Wait for the threads until a monotonic time; for those left behind not at all."""
         self._capture.join(deadline_s)
-        self._encoder.join(max(0.0, deadline_s - time.monotonic()))
+        for reader in self._readers:
+            reader.join(deadline_s)
+
+    def spare(self, is_hot: bool) -> None:  # noqa: FBT001 - it has no other argument
+        """Leave out every other picture that would be sent, or none any more."""
+        for stream in self._streams:
+            stream.is_hot = is_hot
 
     # For its supervisor, which may be any one thread.
 
@@ -120,6 +113,16 @@ class Camera:
         return (monotonic_ns - heard_ns) / _NS
 
     @property
+    def failures(self) -> int:
+        """How often its source gave an error, or could not be opened."""
+        return self._failed_before + self._capture.failures
+
+    @property
+    def problem(self) -> str:
+        """Why it gives no picture, as far as its source has told; else empty."""
+        return self._capture.problem
+
+    @property
     def is_beyond_help(self) -> bool:
         """Whether it gave no sign of life since it was reopened, or hangs too often."""
         capture = self._capture
@@ -130,6 +133,7 @@ class Camera:
     def reopen(self) -> None:
         """Leave the thread that hangs behind, and open the source on a new one."""
         self.restarts += 1
+        self._failed_before += self._capture.failures
         self._left = [*self._hanging(), self._capture]
         self._capture.leave()
         self._capture = self._open()
@@ -151,65 +155,18 @@ class Camera:
             monotonic_ns=self._monotonic_ns,
         )
 
+    @property
+    def _readers(self) -> list[Stream | Lookout]:
+        return [*self._streams, *([self._lookout] if self._lookout else [])]
+
     # On the capture's thread.
 
-    def _take(self, picture: Picture) -> None:
+    def _take(self, picture: Picture[Content]) -> None:
         now_ns = self._monotonic_ns()
         if self._pictured_ns is not None:
             self._gaps_s = (*self._gaps_s[-2:], (now_ns - self._pictured_ns) / _NS)
         self._pictured_ns = now_ns
-        for _ in range(picture.passed_over):
-            self._outlet.capture()
-            self._outlet.drop("newer")
-        sequence = self._outlet.capture()
-        if self._pictures.put((sequence, picture)):
-            self._outlet.drop("newer")
-
-    # On the encoder's thread.
-
-    def _encode(self) -> None:
-        while not self._closed.is_set():
-            # The credit first: the picture that is encoded then is the newest one.
-            if not self._outlet.wait_credit(_WAIT_S):
-                continue
-            taken = self._pictures.take(_WAIT_S)
-            if taken is not None:
-                self._hand_over(*taken)
-
-    def _hand_over(self, sequence: int, picture: Picture) -> None:
-        try:
-            self._outlet.send(self._draft(sequence, picture))
-        except Exception as error:  # noqa: BLE001 - a supervision boundary: the next one may fit
-            self._outlet.drop("unfit")
-            self._tell(error)
-
-    def _tell(self, error: Exception) -> None:
-        """Log why a picture was unfit; with a traceback unless libjpeg or the link refused it."""
-        cause = type(error).__name__
-        now_s = time.monotonic()
-        if now_s - self._told_s.get(cause, -_TELL_S) < _TELL_S:
-            return
-        self._told_s[cause] = now_s
-        is_foreseen = isinstance(error, (ValueError, LocalProtocolError))
-        trace = {} if is_foreseen else {"exc_info": error}
-        _log.warning("unfit picture", camera=self.name, problem=f"{cause}: {error}", **trace)
-
-    def _draft(self, sequence: int, picture: Picture) -> Draft:
-        captured_ns = picture.captured_ns + picture.capture_ns
-        begun_ns = time.time_ns()
-        jpeg = self._to_jpeg(picture.image)
-        ready_ns = time.time_ns()
-        stages = Stages(
-            capture_ns=picture.capture_ns,
-            process_ns=max(0, begun_ns - captured_ns),
-            encode_ns=max(0, ready_ns - begun_ns),
-        )
-        return Draft(
-            sequence=sequence,
-            captured_ns=picture.captured_ns,
-            ready_ns=ready_ns,
-            payload=jpeg,
-            codec="jpeg",
-            shape=picture.image.shape,
-            stages=stages,
-        )
+        for stream in self._streams:
+            stream.put(picture)
+        if self._lookout:
+            self._lookout.offer(picture, now_ns)

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from camfleet.backoff import Backoff
-from camfleet_node.sources import Picture, Source, SourceError
+from camfleet_node.sources import Content, Picture, Source, SourceError
 
 _NS: Final = 1_000_000_000
 _log = structlog.get_logger()
@@ -36,13 +36,15 @@ class Capture:
         answered_ns: of its last picture or error; after an error, of the next try.
         has_pictured: it gave a picture.
         has_failed: it gave an error.
+        failures: how many errors it gave.
+        problem: the last one, until there is a picture again; else empty.
     """
 
     def __init__(
         self,
         name: str,
         opens: Callable[[], Source],
-        take: Callable[[Picture], None],
+        take: Callable[[Picture[Content]], None],
         backoff: Backoff,
         *,
         source: Source | None = None,
@@ -58,6 +60,8 @@ class Capture:
         self._leaving = threading.Lock()  # so that nothing is taken once `leave` has returned
         self.pictured_ns = self.answered_ns = monotonic_ns()
         self.has_pictured = self.has_failed = False
+        self.failures = 0
+        self.problem = ""
         self._threads = [threading.Thread(target=self._run, name=f"capture-{name}", daemon=True)]
         self._threads[0].start()
 
@@ -105,14 +109,27 @@ class Capture:
         return "its pictures have ended"
 
     def _read(self, source: Source) -> None:
-        while not self._left.is_set() and (picture := source.read()):
-            with self._leaving:
-                if self._left.is_set():
-                    return
-                self.pictured_ns = self.answered_ns = self._monotonic_ns()
-                self.has_pictured = True
-                self._backoff.reset()
-                self._take(picture)
+        while not self._left.is_set() and self._read_one(source):
+            pass
+
+    def _read_one(self, source: Source) -> bool:
+        """Pass a picture on; nothing holds it once this has returned, for its memory is lent.
+
+        Returns:
+            Whether there may be more.
+        """
+        picture = source.read()
+        if picture is None:
+            return False
+        with self._leaving:
+            if self._left.is_set():
+                return False
+            self.pictured_ns = self.answered_ns = self._monotonic_ns()
+            self.has_pictured = True
+            self.problem = ""
+            self._backoff.reset()
+            self._take(picture)
+        return True
 
     def _pause(self, problem: str) -> None:
         with self._leaving:
@@ -121,5 +138,7 @@ class Capture:
             delay_s = self._backoff.next_s()
             self.answered_ns = self._monotonic_ns() + int(delay_s * _NS)
             self.has_failed = True
+            self.failures += 1
+            self.problem = problem
         _log.warning("camera failed", camera=self._name, problem=problem, retry_s=round(delay_s, 1))
         self._left.wait(delay_s)

@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
 from camfleet.liveness import MAX_INTERVAL_S
-from camfleet_node.camera import Camera
 
 _NS: Final = 1_000_000_000
 _INTERVALS: Final = 3  # of a camera's own, as for a stream that is judged stale
 _ASLEEP_S: Final = 3.0  # between two looks, which come twice a second: nobody ran meanwhile
 _log = structlog.get_logger()
+
+
+class Supervised(Protocol):
+    """A camera, as its supervisor sees it."""
+
+    name: str
+    restarts: int
+
+    @property
+    def interval_s(self) -> float:
+        """Usually between two of its pictures; 0 where that is not known yet."""
+        ...
+
+    @property
+    def is_beyond_help(self) -> bool:
+        """Whether reopening it is in vain."""
+        ...
+
+    def silence_s(self, monotonic_ns: int) -> float:
+        """Since its last sign of life."""
+        ...
+
+    def reopen(self) -> None:
+        """Leave what hangs behind, and open the source anew."""
+        ...
 
 
 class Supervisor:
@@ -28,7 +52,7 @@ class Supervisor:
             longer.
     """
 
-    def __init__(self, cameras: Sequence[Camera], stall_s: float) -> None:
+    def __init__(self, cameras: Sequence[Supervised], stall_s: float) -> None:
         self._cameras = cameras
         self._stall_s = stall_s
         self._looked_ns: int | None = None

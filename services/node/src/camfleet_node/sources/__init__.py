@@ -9,15 +9,28 @@ from camfleet_node.sources.quiet import silence_opencv
 from camfleet_node.sources.file import FileSource
 from camfleet_node.sources.opencv import OpenCVSource
 from camfleet_node.sources.pacer import Pacer
-from camfleet_node.sources.picture import Image, Picture, Source, SourceError
+from camfleet_node.sources.picture import (
+    Content,
+    Image,
+    Jpeg,
+    Picture,
+    Planes,
+    SettingError,
+    Source,
+    SourceError,
+)
 from camfleet_node.sources.synthetic import SyntheticSource
 
 __all__ = [
+    "Content",
     "FileSource",
     "Image",
+    "Jpeg",
     "OpenCVSource",
     "Pacer",
     "Picture",
+    "Planes",
+    "SettingError",
     "Source",
     "SourceError",
     "SyntheticSource",

@@ -39,7 +39,7 @@ class FileSource:
         self._pacer = pacer or Pacer(self._footage.fps if fps is None else fps)
         self._decoding = Lock()  # OpenCV crashes when a capture is released while it decodes
 
-    def read(self) -> Picture | None:
+    def read(self) -> Picture[Image] | None:
         """Wait until the next picture is due; None when closed, or at the end without `loop`.
 
         Raises:

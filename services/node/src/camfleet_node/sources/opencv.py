@@ -17,7 +17,7 @@ import numpy as np
 
 from camfleet.mailbox import Mailbox
 from camfleet_node.sources.device import ask, name_of, open_capture
-from camfleet_node.sources.picture import Picture, SourceError
+from camfleet_node.sources.picture import Image, Picture, SourceError
 
 _RELEASE_S: Final = 0.5  # a healthy camera ends its grab within a frame; one that hangs must wait
 
@@ -50,14 +50,14 @@ class OpenCVSource:
         self._timeout_s = timeout_s
         self._capture = open_capture(device, timeout_s)
         ask(self._capture, width, height, fps)
-        self._pictures: Mailbox[tuple[int, Picture]] = Mailbox()  # with their numbers
+        self._pictures: Mailbox[tuple[int, Picture[Image]]] = Mailbox()  # with their numbers
         self._next = 0  # the number that follows the last one read
         self._problem = f"gave no picture for {timeout_s:g} s"  # unless it is another
         self._is_closed = False
         self._thread = Thread(target=self._run, name=f"capture {self._name}", daemon=True)
         self._thread.start()
 
-    def read(self) -> Picture | None:
+    def read(self) -> Picture[Image] | None:
         """Wait for a picture that was not read before; None when closed.
 
         Raises:
@@ -93,7 +93,7 @@ class OpenCVSource:
             self._problem = problem
             self._pictures.close()
 
-    def _grab(self) -> Picture | None:
+    def _grab(self) -> Picture[Image] | None:
         if not self._capture.grab():
             return None
         # A compromise: exposure began up to a frame's duration and the transfer earlier, and

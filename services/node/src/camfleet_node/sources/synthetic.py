@@ -9,7 +9,7 @@ from typing import Final
 from camfleet.payload import MAX_SIDE
 from camfleet_node.sources.card import Card
 from camfleet_node.sources.pacer import Pacer
-from camfleet_node.sources.picture import Picture, SourceError
+from camfleet_node.sources.picture import Image, Picture, SourceError
 
 MIN_WIDTH: Final = 160  # pixels; below that the time code does not survive JPEG
 MIN_HEIGHT: Final = 90
@@ -48,7 +48,7 @@ class SyntheticSource:
         self._now_ns = now_ns
         self._card = Card(width, height, title)
 
-    def read(self) -> Picture | None:
+    def read(self) -> Picture[Image] | None:
         """Wait until the next picture is due and paint it; None when closed."""
         if not self._pacer.wait():
             return None

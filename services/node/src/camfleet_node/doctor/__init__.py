@@ -1,0 +1,1 @@
+"""The command `camfleet-node doctor`: what is found, what is missing, and the remedy."""
