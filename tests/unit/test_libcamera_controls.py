@@ -39,6 +39,7 @@ def test_by_default_nothing_is_asked_of_a_camera_that_has_nothing() -> None:
         ({"focus": "manual", "lens_position": 0.5}, {"AfMode": 0, "LensPosition": 0.5}),
         ({"hdr": "night"}, {"HdrMode": 4}),
         ({"controls": {"Sharpness": 2}}, {"Sharpness": 2}),
+        ({"controls": {"sharpness": 2}}, {"Sharpness": 2}),
         ({"controls": {"NoiseReductionMode": 2.0}}, {"NoiseReductionMode": 2}),
         ({"controls": {"AeEnable": False}}, {"AeEnable": False}),
         ({"controls": {"AeEnable": 0}}, {"AeEnable": False}),

@@ -74,7 +74,10 @@ def choose_controls(settings: Picamera2Camera, known: Mapping[str, Limits]) -> d
     if settings.hdr in _HDR and (settings.hdr != "off" or "HdrMode" in known):
         _need("HDR", settings.hdr, "HdrMode", known, "off: this camera or Pi has none")
         chosen["HdrMode"] = _HDR[settings.hdr]
-    for name, value in settings.controls.items():
+    # A name that came by a variable of its own has lost its capitals.
+    proper = {name.lower(): name for name in (*known, *_OWN)}
+    for written, value in settings.controls.items():
+        name = proper.get(written.lower(), written)
         chosen[name] = _choose(name, value, known)
     return chosen
 
