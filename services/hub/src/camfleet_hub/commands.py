@@ -22,6 +22,7 @@ from camfleet.settings import load_settings
 from camfleet_hub.fleet import IMAGEZMQ_NODE
 from camfleet_hub.health import check_health
 from camfleet_hub.settings import HubSettings
+from camfleet_hub.signals import hear_signals
 from camfleet_hub.users import ADMIN, make_password, set_password
 from camfleet_hub.watching import add_commands, obey_watching
 
@@ -39,6 +40,7 @@ def obey(software: str) -> None:
     options = _parser(software).parse_args()
     if options.command is None:
         return
+    hear_signals()
     settings = load_settings(HubSettings)
     try:
         match options.command:
