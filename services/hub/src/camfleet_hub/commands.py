@@ -153,10 +153,14 @@ def _set_password(settings: HubSettings, options: argparse.Namespace) -> None:
 
 def _read_password() -> str:
     """Ask a person twice; of a pipe take the first line."""
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\r\n")
-    password = getpass(f"new password of {ADMIN}: ")
-    if password != getpass("once more: "):
+    try:
+        if not sys.stdin.isatty():
+            return sys.stdin.readline().rstrip("\r\n")
+        password = getpass(f"new password of {ADMIN}: ")
+        again = getpass("once more: ")
+    except (EOFError, UnicodeDecodeError) as error:
+        raise LocalProtocolError("found no line of text, want a password") from error
+    if password != again:
         raise LocalProtocolError("the two passwords differ, want the same twice")
     return password
 
