@@ -28,6 +28,7 @@ from camfleet_hub.watching import add_commands, obey_watching
 
 RESERVED: Final = frozenset({IMAGEZMQ_NODE})
 _EXIT_FAILED: Final = 1
+_EXIT_INTERRUPTED: Final = 130  # as shells have it: 128 and the signal's number
 _STDOUT: Final = "-"
 _SHOWN: Final = 8  # characters of a public key, to tell two by
 
@@ -35,7 +36,8 @@ _SHOWN: Final = 8  # characters of a public key, to tell two by
 def obey(software: str) -> None:
     """Return when the hub is to run; end the program when another command was given.
 
-    A wrong command line ends it with exit code 2, a command that failed with 1 and one line.
+    A wrong command line ends it with exit code 2, a command that failed with 1 and one line,
+    Ctrl-C with 130 and none.
     """
     options = _parser(software).parse_args()
     if options.command is None:
@@ -55,6 +57,8 @@ def obey(software: str) -> None:
     except CamfleetError as error:
         sys.stderr.write(f"camfleet-hub {options.command}: {error}\n")
         raise SystemExit(_EXIT_FAILED) from error
+    except KeyboardInterrupt as error:
+        raise SystemExit(_EXIT_INTERRUPTED) from error
     raise SystemExit(0)
 
 
