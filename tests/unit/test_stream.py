@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from camfleet.draft import Draft
 
 T = TypeVar("T")
-DEADLINE_S = 5.0
+DEADLINE_S = 30.0
 TO_JPEG = partial(encode, quality=80)
 
 
@@ -123,7 +123,7 @@ def start(outlet: FakeOutlet) -> Iterator[Start]:
     yield started
     for stream in streams:
         stream.stop()
-        stream.join(time.monotonic() + 1)
+        stream.join(time.monotonic() + DEADLINE_S)
 
 
 def picture(content: Content | None = None) -> Picture[Content]:
