@@ -179,6 +179,8 @@ def settle(sender: Endpoint, hub: Endpoint) -> None:
         sender.send_image(sent, PICTURE)
         while hub.zmq_socket.poll(20):
             if hub.recv_image()[0] == sent:
+                # ZeroMQ looks only every few milliseconds whether the queue has room again.
+                assert not hub.zmq_socket.poll(20)
                 return
     pytest.fail("the subscriber never joined")
 
