@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 SHORT_S = 0.2
-TIMEOUT_S = 10.0
+STALL_S = 3.0
+TIMEOUT_S = 30.0
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -92,12 +93,13 @@ async def test_a_reader_that_does_not_read_is_cut_off(monkeypatch: pytest.Monkey
 
 
 async def test_a_reader_that_reads_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "WRITE_S", SHORT_S)
-    monkeypatch.setattr(connection, "REQUEST_S", SHORT_S)
+    # Longer than this process may stall, for then it does not read.
+    monkeypatch.setattr(connection, "WRITE_S", STALL_S)
+    monkeypatch.setattr(connection, "REQUEST_S", STALL_S)
     async with serving(Endless()) as address, asyncio.timeout(TIMEOUT_S):
         reader, writer = await asyncio.open_connection(*address)
         writer.write(REQUEST)
-        deadline_s = asyncio.get_running_loop().time() + 5 * SHORT_S
+        deadline_s = asyncio.get_running_loop().time() + 1.5 * STALL_S
         while asyncio.get_running_loop().time() < deadline_s:
             assert await reader.read(100_000)
         writer.close()
