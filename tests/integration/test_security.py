@@ -513,7 +513,7 @@ def command(house: House) -> Command:
 
 def test_enrolling_writes_a_bundle_and_lists_its_name(house: House, command: Command) -> None:
     code, said, complained = command("enrol", "pi", "--address", "display")
-    assert (code, complained) == (0, "")
+    assert (code, complained) == (0, f"made the keys of a new hub in {house.state}\n")
     assert said == "pi is enrolled; its bundle, which nobody else may see: pi.json\n"
     bundle = Bundle.read(command.folder / "pi.json")
     assert (bundle.name, bundle.role) == ("pi", Role.NODE)
@@ -568,18 +568,31 @@ def test_a_bundle_that_cannot_be_written_enrols_nobody(command: Command) -> None
         code, _, complained = command("enrol", "pi", "--out", out)
         assert code == 1
         assert out in complained
-        assert complained.count("\n") == 1
+        assert complained.splitlines()[-1].startswith("camfleet-hub enrol: ")
     assert len(command("nodes")[1].splitlines()) == 1
 
 
 def test_a_state_that_others_may_write_is_told(house: House, command: Command) -> None:
     house.state.mkdir()
     house.state.chmod(0o777)
-    code, _, complained = command("nodes")
+    code, _, complained = command("enrol", "pi")
     assert (code, complained) == (
         1,
-        f"camfleet-hub nodes: {house.state}: found mode 0777, want 0700\n",
+        f"camfleet-hub enrol: {house.state}: found mode 0777, want 0700\n",
     )
+
+
+def test_to_list_who_is_enrolled_makes_no_hub(house: House, command: Command) -> None:
+    for arguments in (["nodes"], ["revoke", "pi"]):
+        code, _, complained = command(*arguments)
+        assert code == 1
+        assert f"found no hub's keys in {house.state}" in complained
+    assert not house.state.exists()
+
+
+def test_an_address_that_nobody_gave_is_told(house: House, command: Command) -> None:
+    _, _, complained = command("enrol", "pi")
+    assert f"at tcp://{socket.gethostname()}:{house.ports['NODES']}; " in complained
 
 
 MISUSES: Final = {

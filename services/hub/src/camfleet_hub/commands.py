@@ -53,7 +53,7 @@ def obey(software: str) -> None:
             case "status" | "await":
                 obey_watching(settings, options)
             case _:
-                _change(Keyring(settings.state, reserved=RESERVED), settings, options)
+                _change(settings, options)
     except CamfleetError as error:
         sys.stderr.write(f"camfleet-hub {options.command}: {error}\n")
         raise SystemExit(_EXIT_FAILED) from error
@@ -62,8 +62,17 @@ def obey(software: str) -> None:
     raise SystemExit(0)
 
 
-def _change(keyring: Keyring, settings: HubSettings, options: argparse.Namespace) -> None:
-    """Do what concerns keys."""
+def _change(settings: HubSettings, options: argparse.Namespace) -> None:
+    """Do what concerns keys; only who enrols may begin a hub's."""
+    is_new = not (settings.state / "hub.key").exists()
+    if is_new and options.command != "enrol":
+        raise LocalProtocolError(
+            f"found no hub's keys in {settings.state}, want the folder of one that has run "
+            "(CAMFLEET_HUB_STATE); for one in a container run this command there"
+        )
+    keyring = Keyring(settings.state, reserved=RESERVED)
+    if is_new:
+        sys.stderr.write(f"made the keys of a new hub in {settings.state}\n")
     match options.command:
         case "enrol":
             _enrol(keyring, settings, options)
@@ -89,9 +98,8 @@ def _parser(software: str) -> argparse.ArgumentParser:
     enrol.add_argument(
         "--address",
         type=_host,
-        default=socket.gethostname(),
         metavar="HOST",
-        help="under which it finds this hub (default: %(default)s)",
+        help=f"under which it finds this hub (default: {socket.gethostname()})",
     )
     enrol.add_argument(
         "--out", metavar="FILE", help="where its bundle goes, - for stdout (default: NAME.json)"
@@ -135,13 +143,10 @@ def _enrol(keyring: Keyring, settings: HubSettings, options: argparse.Namespace)
     path = Path(options.out or f"{options.name}.json")
     to_stdout = options.out == _STDOUT
     deliver = _print if to_stdout else partial(Bundle.write, path=path, replace=options.replace)
-    keyring.enrol(
-        options.name,
-        role,
-        f"tcp://{options.address}:{port}",
-        replace=options.replace,
-        deliver=deliver,
-    )
+    address = f"tcp://{options.address or socket.gethostname()}:{port}"
+    keyring.enrol(options.name, role, address, replace=options.replace, deliver=deliver)
+    if options.address is None:
+        sys.stderr.write(f"{options.name} is to find this hub at {address}; else give --address\n")
     if not to_stdout:
         _say(f"{options.name} is enrolled; its bundle, which nobody else may see: {path}")
 

@@ -111,8 +111,7 @@ function followFleet(hub, cameras) {
 }
 
 /** @param {import("./message.js").Ports} ports */
-function tellPorts({ nodes, imagezmq }) {
-  element("nodes-port").textContent = String(nodes);
+function tellPorts({ imagezmq }) {
   element("imagezmq-port").textContent = String(imagezmq);
 }
 
