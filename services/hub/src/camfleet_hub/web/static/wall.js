@@ -111,7 +111,8 @@ function followFleet(hub, cameras) {
 }
 
 /** @param {import("./message.js").Ports} ports */
-function tellPorts({ imagezmq }) {
+function tellPorts({ nodes, imagezmq }) {
+  element("nodes-port").textContent = String(nodes);
   element("imagezmq-port").textContent = String(imagezmq);
 }
 
