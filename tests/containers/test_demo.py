@@ -23,7 +23,7 @@ CAMERAS: Final = (
     "demo-porch/lantern",
     "demo-workshop/lathe",
 )
-NODES: Final = tuple(f"demo-{camera.partition('/')[0]}" for camera in CAMERAS)
+NODES: Final = tuple(camera.partition("/")[0] for camera in CAMERAS)
 PAGE_MS: Final = 30_000
 # Browsers count what was painted; a picture of an hour ago would be on the screen as well.
 COUNT_PAINTED: Final = """
