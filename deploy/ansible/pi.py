@@ -101,7 +101,9 @@ def _options() -> argparse.Namespace:
         help="as JSON (default: %(default)s)",
     )
     parser.add_argument("--hub", help="this machine's address, where the Pi cannot tell it")
-    parser.add_argument("--words", default="", help="for ansible-playbook: --words=--ask-become-pass")
+    parser.add_argument(
+        "--words", default="", help="for ansible-playbook: --words=--ask-become-pass"
+    )
     return parser.parse_args()
 
 
