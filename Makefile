@@ -75,6 +75,7 @@ lint-ansible: $(ANSIBLE_READY)  ## ansible-lint, profile production
 test-rollout: export EXTRA_CA ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
 test-rollout: $(DEV_READY) $(ANSIBLE_READY) lint-ansible  ## the playbooks over SSH, from blank hosts to frames
 	@tests/containers/engine.sh
+	@tests/rollout/tools.sh
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/rollout
 
 unit: $(DEV_READY)  ## the unit tests alone, in seconds

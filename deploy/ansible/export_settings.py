@@ -1,4 +1,4 @@
-"""Writes what a node can be told into roles/node/files/settings.json, from the settings models.
+"""Writes what node and hub can be told into roles/node/files/settings.json, from their models.
 
 The playbooks check an inventory against it before they touch a host; a test fails when it is stale.
 """
@@ -12,12 +12,15 @@ from typing import Any, Final, get_args
 
 from pydantic import TypeAdapter
 
+from camfleet_hub.settings import HubSettings
 from camfleet_node.settings import NodeSettings
 from camfleet_node.settings.sources import CameraSettings
 
 PAGE: Final = Path(__file__).parent / "roles/node/files/settings.json"
 # The roles write these themselves.
-_OURS: Final = {"bundle", "name", "hub", "plain", "cameras", "metrics_bind", "metrics_port"}
+_NODE: Final = {"bundle", "name", "hub", "plain", "cameras", "metrics_bind", "metrics_port"}
+_PORTS: Final = ("web", "nodes", "subscribers", "imagezmq", "republish", "metrics")
+_HUB: Final = {"bind", "imagezmq_bind", "state", *(f"{port}_port" for port in _PORTS)}
 
 
 def export() -> str:
@@ -25,8 +28,10 @@ def export() -> str:
     models = get_args(get_args(CameraSettings)[0])
     sources = {get_args(model.model_fields["source"].annotation)[0]: model for model in models}
     node = _options(TypeAdapter(NodeSettings).json_schema())
+    hub = _options(TypeAdapter(HubSettings).json_schema())
     content = {
-        "node": {name: option for name, option in node.items() if name not in _OURS},
+        "hub": {name: option for name, option in hub.items() if name not in _HUB},
+        "node": {name: option for name, option in node.items() if name not in _NODE},
         "cameras": {
             source: _options(TypeAdapter(model).json_schema()) for source, model in sources.items()
         },
@@ -50,7 +55,7 @@ def _option(field: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
     kind = next(kind for kind in kinds if kind != {"type": "null"})
     group = _resolve(kind.get("additionalProperties", {}), whole)
     if kind.get("type") == "array":
-        return option | {"kind": "region"}
+        return option | {"kind": "texts" if "items" in kind else "region"}
     if "properties" in group:
         return option | {"kind": "groups", "group": _options(group, whole)}
     choices = kind.get("enum") or ([kind["const"]] if "const" in kind else None)

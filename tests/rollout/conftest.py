@@ -12,9 +12,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from pis import PREFIX, ROOT, Fleet, Host, run, until
+from pis import PREFIX, ROOT, RUN, Fleet, Host, remove_leftovers, run, until
 
 _BASE = os.environ.get("BASE_IMAGE", "debian:trixie-slim")
+_HOST = f"{PREFIX}host:{RUN}"
+_SERVICES = {service: f"camfleet-{service}:rollout-{RUN}" for service in ("hub", "node")}
+_TAGS = (_HOST, *_SERVICES.values())
 _HOSTS = ("display", "pond", "gate")
 _MADE = {
     "newer": "LABEL org.camfleet.test=newer",
@@ -28,11 +31,13 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Three blank hosts, and images; nothing of ours runs on them yet."""
     if shutil.which("docker") is None or shutil.which("ansible-playbook") is None:
         pytest.skip("no Docker or no Ansible here")
+    remove_leftovers()
     fleet = Fleet(tmp_path_factory.mktemp("rollout"))
-    image = _build_host(fleet.folder)
-    _build_images(fleet.folder)
     try:
-        fleet.hosts = {name: Host(name, image) for name in _HOSTS}
+        image = _build_host(fleet.folder)
+        _build_images(fleet.folder)
+        for name in _HOSTS:
+            fleet.hosts[name] = Host(name, image)
         for host in fleet.hosts.values():
             until(host.is_up)
         fleet.write()
@@ -40,6 +45,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     finally:
         for host in fleet.hosts.values():
             host.remove()
+        for tag in _TAGS:
+            run("docker", "image", "rm", "--force", tag, check=False)
 
 
 def _build_host(folder: Path) -> str:
@@ -48,48 +55,30 @@ def _build_host(folder: Path) -> str:
     context = folder / "host"
     shutil.copytree(Path(__file__).parent / "pi", context)
     shutil.copy(folder / "key.pub", context / "authorized_keys")
-    tag = f"{PREFIX}host"
-    run(
-        "docker",
-        "buildx",
-        "build",
-        "--build-arg",
-        f"BASE_IMAGE={_BASE}",
-        "--tag",
-        tag,
-        str(context),
-    )
-    return tag
+    base = f"--build-arg=BASE_IMAGE={_BASE}"
+    run("docker", "buildx", "build", "--load", base, "--tag", _HOST, str(context))
+    return _HOST
 
 
 def _build_images(folder: Path) -> None:
     """Build both services for this machine's architecture, and nodes that do not do their work."""
     architecture = run("docker", "version", "--format", "{{.Server.Arch}}").strip()
-    ready = os.environ.get("ROLLOUT_IMAGES")  # of `make images`
-    for service in ("hub", "node"):
+    for service, tag in _SERVICES.items():
         archive = folder / f"camfleet-{service}-{architecture}.tar"
-        if ready:
-            shutil.copy(Path(ready) / archive.name, archive)
-        else:
-            dockerfile = ROOT / f"services/{service}/Dockerfile"
-            _build(f"camfleet-{service}:rollout", archive, dockerfile, ROOT)
+        _build(tag, archive, ROOT / f"services/{service}/Dockerfile", ROOT)
     node = folder / f"camfleet-node-{architecture}.tar"
     run("docker", "load", "--input", str(node))
     node.rename(folder / "camfleet-node-good.tar")
     for name, lines in _MADE.items():
         context = folder / name
         context.mkdir()
-        (context / "Dockerfile").write_text(f"FROM camfleet-node:rollout\n{lines}\n")
-        _build(
-            "camfleet-node:rollout",
-            folder / f"camfleet-node-{name}.tar",
-            context / "Dockerfile",
-            context,
-        )
+        dockerfile = context / "Dockerfile"
+        dockerfile.write_text(f"FROM {_SERVICES['node']}\n{lines}\n")
+        _build(_SERVICES["node"], folder / f"camfleet-node-{name}.tar", dockerfile, context)
 
 
 def _build(tag: str, archive: Path, dockerfile: Path, context: Path) -> None:
-    certificates = os.environ.get("EXTRA_CA", "/dev/null")
+    certificates = os.environ.get("EXTRA_CA") or "/dev/null"
     run(
         *("docker", "buildx", "build", "--quiet", "--provenance=false", "--tag", tag),
         *("--build-arg", f"BASE_IMAGE={_BASE}", "--secret", f"id=extra_ca,src={certificates}"),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +17,10 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[2]
 ANSIBLE: Final = ROOT / "deploy/ansible"
 PREFIX: Final = "camfleet-rollout-"
+# Runs on one engine do not touch each other's things, and find what a run that was killed has left.
+RUN: Final = str(os.getpid())
 CAMERA: Final = {"source": "synthetic", "width": 320, "height": 240, "fps": 10}
+OVERLAY: Final = "dtoverlay=imx708"
 DEAD: Final = "192.0.2.1"  # RFC 5737: nobody has it
 _LONG_S: Final = 1500  # on a busy machine
 _POLL_S: Final = 0.2
@@ -32,13 +37,28 @@ def run(*command: str, check: bool = True, given: bytes | None = None) -> str:
     return said
 
 
-def until(claim: Callable[[], Any], deadline_s: float = 60) -> Any:  # noqa: ANN401
-    """Wait until a claim is true, and return it."""
+def until(claim: Callable[[], Any], deadline_s: float = 180) -> Any:  # noqa: ANN401
+    """Wait until a claim is true, and return it; the last answer stands in the failure."""
     ends_s = time.monotonic() + deadline_s
     while not (found := claim()):
-        assert time.monotonic() < ends_s, "it did not become true in time"
+        assert time.monotonic() < ends_s, f"not within {deadline_s:.0f} s: {found!r}"
         time.sleep(_POLL_S)
     return found
+
+
+def remove(container: str) -> None:
+    """End a host and all that it had."""
+    run("docker", "rm", "--force", "--volumes", container, check=False)
+    run("docker", "volume", "rm", "--force", container, check=False)
+
+
+def remove_leftovers() -> None:
+    """End the hosts of runs that were killed."""
+    command = ("docker", "ps", "--all", "--filter", f"name=^{PREFIX}", "--format", "{{.Names}}")
+    for container in run(*command).split():
+        pid = container.removeprefix(PREFIX).partition("-")[0]
+        if not Path("/proc", pid).exists():
+            remove(container)
 
 
 @dataclass(frozen=True)
@@ -65,19 +85,11 @@ class Host:
 
     def __init__(self, name: str, image: str) -> None:
         self.name = name
-        self.container = f"{PREFIX}{name}"
-        self.remove()
+        self.container = f"{PREFIX}{RUN}-{name}"
         run(
             *("docker", "run", "--detach", "--pull=never", "--name", self.container),
             *("--hostname", name, "--privileged", "--cgroupns=private"),
-            *(
-                "--tmpfs",
-                "/run",
-                "--tmpfs",
-                "/run/lock",
-                "--volume",
-                f"{self.container}:/var/lib/docker",
-            ),
+            *("--tmpfs=/run", "--tmpfs=/run/lock", f"--volume={self.container}:/var/lib/docker"),
             image,
         )
         self.address = run(
@@ -94,8 +106,7 @@ class Host:
 
     def remove(self) -> None:
         """End it and all that it had."""
-        run("docker", "rm", "--force", "--volumes", self.container, check=False)
-        run("docker", "volume", "rm", "--force", self.container, check=False)
+        remove(self.container)
 
 
 class Fleet:
@@ -117,7 +128,12 @@ class Fleet:
             "hub_image": str(self.folder / "camfleet-hub-{arch}.tar"),
             "node_image": str(self.image("good")),
             "node_cameras": {"yard": CAMERA},
+            # A machine that builds and runs all of this may be slow; that is no claim here.
             "node_steady_s": 3,
+            "node_within_s": 300,
+            "node_fps_share": 0.3,
+            "node_latency_s": 10,
+            "hub_within_s": 300,
             "chrony_options": "-F 1 -x",  # the containers share this machine's clock
         }
         nodes: dict[str, Any] = {
@@ -125,6 +141,7 @@ class Fleet:
             for name, host in self.hosts.items()
             if name != "display"
         }
+        nodes["pond"] |= {"camera_host_overlays": [OVERLAY], "chrony_servers": [DEAD]}
         self.inventory = {
             "all": {
                 "vars": everybody | variables,
@@ -146,6 +163,21 @@ class Fleet:
 
     def play(self, name: str, *words: str) -> Played:
         """Run a playbook over SSH, as a user does."""
+        with self._playing(name, *words) as playing:
+            said, _ = playing.communicate(timeout=_LONG_S)
+        return Played(playing.returncode, said.decode(errors="replace"))
+
+    def play_until(self, claim: Callable[[], Any], name: str, *words: str) -> None:
+        """Run a playbook, and kill it as soon as a claim is true."""
+        with self._playing(name, *words, output=subprocess.DEVNULL) as playing:
+            until(lambda: playing.poll() is not None or claim(), _LONG_S)
+            assert playing.poll() is None, "it ended before it was to be killed"
+
+    @contextmanager
+    def _playing(
+        self, name: str, *words: str, output: int = subprocess.PIPE
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """A playbook that runs, and all that it has started; both end here."""
         path = self.folder / "hosts.json"  # which is YAML too
         path.write_text(json.dumps(self.inventory))
         environment = os.environ | {
@@ -153,18 +185,20 @@ class Fleet:
             "ANSIBLE_NOCOLOR": "1",
             "COLUMNS": "400",
         }
-        done = subprocess.run(
+        playing = subprocess.Popen(
             ["ansible-playbook", "--inventory", str(path), str(ANSIBLE / name), *words],
             env=environment,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            timeout=_LONG_S,
-            check=False,
+            start_new_session=True,
         )
-        said = done.stdout.decode(errors="replace")
-        (self.folder / "last.log").write_text(said)
-        return Played(done.returncode, said)
+        try:
+            yield playing
+        finally:
+            if playing.poll() is None:
+                os.killpg(playing.pid, signal.SIGKILL)
+                playing.wait()
 
     def status(self) -> dict[str, dict[str, Any]]:
         """What the hub measures, by node."""

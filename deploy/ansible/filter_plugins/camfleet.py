@@ -6,12 +6,13 @@ import difflib
 import json
 import os
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible.errors import AnsibleFilterError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 _ROLES = Path(__file__).parent.parent / "roles"
 _SETTINGS = Path(__file__).parent.parent / "roles/node/files/settings.json"
@@ -22,7 +23,19 @@ _KINDS = {
     "string": "a text",
     "region": "four numbers: left,top,width,height in percent",
     "object": "values by name",
+    "texts": "a list, or texts separated by commas",
 }
+_CLASSES = {"object": dict, "texts": str | list}
+_TYPES = {
+    "bool": "true or false",
+    "dict": "values by name",
+    "float": "a number",
+    "int": "a whole number",
+    "list": "a list",
+    "path": "a path",
+    "str": "a text",
+}
+_TYPING = {"type", "elements"}
 
 
 class FilterModule:
@@ -40,11 +53,26 @@ class FilterModule:
             "camfleet_camera_problems": camera_problems,
             "camfleet_cameras": as_told,
             "camfleet_dotenv": dotenv,
+            "camfleet_hub_problems": hub_problems,
             "camfleet_is_alive": is_alive,
             "camfleet_setting_problems": setting_problems,
             "camfleet_table": table,
             "camfleet_unknown": unknown,
+            "camfleet_wrong": wrong,
         }
+
+
+def wrong(variables: Mapping[str, Any]) -> list[str]:
+    """Say which variables of any role have another type than its argument_specs want."""
+    problems = []
+    for options in _specs().values():
+        for name in options.keys() & variables.keys():
+            option = {word: options[name][word] for word in _TYPING & options[name].keys()}
+            given = {name: variables[name]}
+            if ArgumentSpecValidator({name: option}).validate(given).error_messages:
+                found = "what it has" if options[name].get("no_log") else repr(variables[name])
+                problems.append(f"{name}: found {found}, want {_TYPES[option['type']]}")
+    return sorted(problems)
 
 
 def unknown(names: Iterable[str]) -> list[str]:
@@ -78,6 +106,11 @@ def camera_problems(cameras: dict[str, Any]) -> list[str]:
 def setting_problems(settings: dict[str, Any]) -> list[str]:
     """Say what is wrong with a node's settings beside its cameras."""
     return _problems("node_settings", settings, _settings()["node"])
+
+
+def hub_problems(settings: dict[str, Any]) -> list[str]:
+    """Say what is wrong with the hub's settings."""
+    return _problems("hub_settings", settings, _settings()["hub"])
 
 
 def _problems(where: str, found: dict[str, Any], known: dict[str, Any]) -> list[str]:
@@ -131,10 +164,8 @@ def _fits(value: object, kind: str) -> bool:
         case "region":
             sides = value.split(",") if isinstance(value, str) else value
             return isinstance(sides, list) and len(sides) == 4 and all(map(_is_number, sides))
-        case "object":
-            return isinstance(value, dict)
         case _:
-            return isinstance(value, str) or is_number
+            return isinstance(value, _CLASSES.get(kind, str)) or (kind == "string" and is_number)
 
 
 def _is_number(text: object) -> bool:
