@@ -9,10 +9,10 @@ DEV_READY := $(VENV)/.dev-ready
 ANSIBLE_READY := $(VENV)/.ansible-ready
 IMAGES := build/images
 
-.PHONY: help run test test-containers unit fuzz coverage lint types bench docs screenshot lock images pi test-rollout lint-ansible clean
+.PHONY: help run test test-containers unit fuzz coverage lint types bench docs screenshot lock images pi test-rollout test-rollout-full lint-ansible clean
 
 help:  ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: $(RUN_READY)  ## hub and four cameras on this machine (SOURCE=video adds footage, CAMERAS=n, BIND=0.0.0.0)
 	@$(BIN)/python deploy/local/run.py $(if $(SOURCE),--source "$(SOURCE)") $(if $(CAMERAS),--cameras "$(CAMERAS)") $(if $(BIND),--bind "$(BIND)")
@@ -72,11 +72,14 @@ pi: $(ANSIBLE_READY)  ## make one Pi a node of this machine's hub (HOST=pi@garde
 lint-ansible: $(ANSIBLE_READY)  ## ansible-lint, profile production
 	cd deploy/ansible && PATH="$(CURDIR)/$(BIN):$$PATH" ansible-lint --offline --profile production
 
-test-rollout: export EXTRA_CA ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
-test-rollout: $(DEV_READY) $(ANSIBLE_READY) lint-ansible  ## the playbooks over SSH, from blank hosts to frames
+test-rollout test-rollout-full: export EXTRA_CA ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
+test-rollout test-rollout-full: $(DEV_READY) $(ANSIBLE_READY) lint-ansible
 	@tests/containers/engine.sh
 	@tests/rollout/tools.sh
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/rollout
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/rollout $(if $(filter %-full,$@),,-m "not thorough")
+
+test-rollout:  ## the playbooks over SSH, from blank hosts to frames, upgraded and rolled back
+test-rollout-full:  ## the same, and what takes longer
 
 unit: $(DEV_READY)  ## the unit tests alone, in seconds
 	$(BIN)/python -m pytest -q tests/unit

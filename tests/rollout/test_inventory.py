@@ -106,6 +106,38 @@ def test_a_wrong_camera_is_told_before_a_host_is_asked(
     assert (problem in found[0]) if problem else found == [], found
 
 
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"republish": "garden/*", "hosts": ["wall", "display"]}, ""),
+        ({"republsh": "garden/*"}, "republish was meant"),
+        ({"quality": 101}, "at most 100"),
+        ({"hosts": {}}, "a list, or texts separated by commas"),
+        ({"web_port": 80}, "hub_settings.web_port: there is none"),
+    ],
+)
+def test_a_wrong_setting_of_the_hub_is_told_too(settings: dict[str, object], problem: str) -> None:
+    found = filters.hub_problems(settings)
+    assert (problem in found[0]) if problem else found == [], found
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("node_steady_s", "10", ""),
+        ("node_steady_s", "long", "found 'long', want a whole number"),
+        ("chrony_servers", {}, "found {}, want a list"),
+        ("node_bundle", {"secret_key": "abc"}, ""),
+        ("no_role_has_it", "long", ""),
+    ],
+)
+def test_a_variable_of_a_wrong_type_is_told_whichever_role_has_it(
+    variable: str, value: object, problem: str
+) -> None:
+    found = filters.wrong({variable: value})
+    assert (problem in found[0]) if problem else found == [], found
+
+
 def test_the_environment_is_read_back_as_it_was_meant() -> None:
     cameras = {"yard": {"source": "opencv", "device": 0, "text": "Bob's $HOME #1"}}
     line = filters.dotenv(filters.as_told(cameras))

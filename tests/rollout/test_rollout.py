@@ -207,6 +207,7 @@ def test_an_image_that_crashes_stops_at_the_canary_and_is_rolled_back(fleet: Fle
     assert played.recap("gate")[0] == 0, played.said
 
 
+@pytest.mark.thorough
 def test_an_image_that_sends_nothing_is_rolled_back_and_its_share_stops_the_waves(
     fleet: Fleet,
 ) -> None:
@@ -226,6 +227,7 @@ def test_an_image_that_sends_nothing_is_rolled_back_and_its_share_stops_the_wave
     assert "shed" not in fleet.status()
 
 
+@pytest.mark.thorough
 def test_rolling_back_by_hand_runs_the_image_before(fleet: Fleet) -> None:
     fleet.write(node_image=str(fleet.image("newer")))
     newer = image_of(fleet, "pond")
@@ -247,6 +249,7 @@ def test_the_state_of_the_fleet_is_a_table(fleet: Fleet) -> None:
     assert "host unreachable" in played.said
 
 
+@pytest.mark.thorough
 def test_two_roll_outs_at_once_are_refused_and_a_dead_one_is_passed_over(fleet: Fleet) -> None:
     display = fleet.hosts["display"]
     holder = {"machine": "elsewhere", "pid": 1, "taken_s": time.time()}
@@ -262,6 +265,7 @@ def test_two_roll_outs_at_once_are_refused_and_a_dead_one_is_passed_over(fleet: 
 
 
 def test_a_revoked_node_is_cut_off_and_comes_back_with_new_keys_alone(fleet: Fleet) -> None:
+    fleet.write(node_image=str(fleet.image("newer")), node_cameras={"yard": FASTER})
     played = fleet.play("revoke-nodes.yml", "--limit", "gate")
     assert played.code == 0, played.said
     until(lambda: not fleet.status()["gate"]["online"])
