@@ -93,10 +93,10 @@ register_arm64() {
 # Make the base image out of Debian's packages, for both architectures under one tag.
 make_base() {
     export DEBIAN_FRONTEND=noninteractive
-    command -v mmdebstrap >/dev/null || quietly apt-get install -y --no-install-recommends mmdebstrap
+    quietly apt-get install -y --no-install-recommends mmdebstrap arch-test
     folder=$(mktemp -d)
     archive=$(debian_archive)
-    platforms=
+    platforms= makers=
     for architecture in amd64 arm64; do
         if [ "$architecture" != "$(dpkg --print-architecture)" ] && ! has_emulation; then continue; fi
         platforms="$platforms${platforms:+,}linux/$architecture"
@@ -105,8 +105,11 @@ make_base() {
             --dpkgopt='path-exclude=/usr/share/doc/*' \
             --dpkgopt='path-include=/usr/share/doc/*/copyright' \
             trixie "$folder/$architecture.tar" "$archive" >"$folder/$architecture.log" 2>&1 &
+        makers="$makers $!"
     done
-    wait
+    for maker in $makers; do
+        wait "$maker" || { tail -n 20 "$folder"/*.log >&2; fail "found a failure of mmdebstrap"; }
+    done
     printf 'FROM scratch\nARG TARGETARCH\nADD $TARGETARCH.tar /\nCMD ["bash"]\n' > "$folder/Dockerfile"
     quietly docker buildx build --platform "$platforms" --provenance=false --tag "$base" --load "$folder"
     rm -rf "$folder"

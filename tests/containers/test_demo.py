@@ -72,9 +72,7 @@ def first_password(project: Project) -> str:
 def test_the_hub_alone_is_healthy_and_has_the_wall_behind_its_log_in(hub: Project) -> None:
     assert hub.container("hub").health == "healthy"
     assert get(f"{hub.wall}healthz")[0] == 200
-    status, text = get(hub.wall)
-    assert status == 401
-    assert "Log in" in text
+    assert get(hub.wall)[0] == 401
     assert first_password(hub)
 
 

@@ -110,6 +110,15 @@ def test_a_container_is_nobody_may_nothing_and_ends_when_it_is_asked(
 
 
 @pytest.mark.parametrize("service", SERVICES)
+def test_a_container_that_is_stopped_at_once_ends_cleanly(
+    images: Images, run: Run, service: str
+) -> None:
+    container = run(images.get(service, native()), settings=settings(service))
+    code, _ = container.stop()
+    assert code == 0, container.log
+
+
+@pytest.mark.parametrize("service", SERVICES)
 def test_nothing_in_an_image_may_be_changed_by_its_user(images: Images, service: str) -> None:
     command = ["run", "--rm", "--pull=never", "--entrypoint=sh", images.get(service, native())]
     find = "find / -xdev -writable -not -type l 2>/dev/null || true"  # it may not see everything

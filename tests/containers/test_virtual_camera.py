@@ -163,3 +163,10 @@ def test_the_doctor_sees_the_cameras(images: Images, run: Run, hub: Hub) -> None
     assert "0: Virtual Camera at Virtual1" in container.log
     assert "1: Virtual Lines at Virtual0" in container.log
     assert "front: picamera2 gives 1280x720" in container.log
+
+
+def test_without_a_camera_the_container_says_which_it_found(images: Images, run: Run) -> None:
+    settings = {"CAMFLEET_NODE_PLAIN": "true", "CAMFLEET_NODE_CAMERAS__front__SOURCE": "picamera2"}
+    container = run(images.get("node", native()), settings=settings)
+    until(lambda: "camera" in container.log and "found" in container.log, START_S)
+    assert "Traceback" not in container.log

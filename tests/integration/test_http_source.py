@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 
@@ -154,6 +155,65 @@ def test_an_answer_that_is_no_stream_is_told(camera: Camera, opens: Opens) -> No
     camera.status = 404
     with pytest.raises(SourceError, match=r"/cam answered 404 Not Found, want 200 and a stream"):
         opens()
+
+
+def test_what_a_camera_says_moves_no_terminal(camera: Camera, opens: Opens) -> None:
+    camera.content_type = "\x1b[31mtext"
+    camera.ends.set()
+    with pytest.raises(SourceError, match=r"/cam gives \?\[31mtext, want"):
+        opens()
+
+
+def test_a_challenge_that_is_too_long_is_told(camera: Camera, opens: Opens) -> None:
+    camera.challenge = "Digest " + 60_000 * "a"
+    with pytest.raises(SourceError, match="asks for credentials in 60007 characters, want 4096"):
+        opens("me:password@")
+
+
+HEAD = f"HTTP/1.1 200 OK\r\nContent-Type: {STREAM}\r\n"
+
+
+@contextmanager
+def endless(begin: bytes, piece: bytes, pause_s: float) -> Iterator[str]:
+    """A camera that says the same for ever; give its URL."""
+    ends = Event()
+
+    def serve(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection, suppress(OSError):  # the source has hung up
+            connection.sendall(begin)
+            while not ends.wait(pause_s):
+                connection.sendall(piece)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=serve, args=(server,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        finally:
+            ends.set()
+            thread.join(5)
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece"), [(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), (HEAD.encode() + b"X: ", b"x")]
+)
+def test_an_answer_that_never_begins_is_told(begin: bytes, piece: bytes) -> None:
+    with (
+        endless(begin, piece, 0.02) as url,
+        pytest.raises(SourceError, match="gave no answer in time"),
+    ):
+        HttpSource(url, timeout_s=0.3)
+
+
+def test_a_chunk_of_all_there_will_be_is_told() -> None:
+    begin = HEAD.encode() + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n"
+    with (
+        endless(begin, bytes(1000), 0.001) as url,
+        closing(HttpSource(url)) as source,
+        pytest.raises(SourceError, match="has a chunk of -1 bytes, want 0 or more"),
+    ):
+        read(source)
 
 
 def test_the_end_of_the_stream_is_told(camera: Camera, opens: Opens) -> None:

@@ -173,10 +173,10 @@ def test_what_is_no_picture_is_rejected_and_the_next_is_taken(
 ) -> None:
     publisher = yard.publisher(address)
     yard.listen(address)
-    good = [HEADER.replace(b"bad", b"good"), b"abcdef"]
-    until(yard.comes("good", lambda: publisher.send_multipart(good)))
+    before, after = ([HEADER.replace(b"bad", name), b"abcdef"] for name in (b"before", b"after"))
+    until(yard.comes("before", lambda: publisher.send_multipart(before)))
     publisher.send_multipart(parts)
-    until(yard.comes("good", lambda: publisher.send_multipart(good)))
+    until(yard.comes("after", lambda: publisher.send_multipart(after)))
     assert dict(yard.fleet.rejected) == {(IMAGEZMQ_NODE, "", reason): 1}
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -323,6 +324,33 @@ def test_the_doctor_names_what_is_no_hub() -> None:
         code, found = examined(PLAIN | {f"{NODE}HUB": address})
     assert code == 1
     assert found["hub"][1]["found"] == f"{address} speaks no ZMTP 3"
+
+
+def test_the_doctor_ends_though_the_bundle_hangs(tmp_path: Path) -> None:
+    path = fifo(tmp_path)
+    code, found = examined({f"{NODE}BUNDLE": path, f"{FRONT}SOURCE": "synthetic"})
+    assert code == 1
+    assert found["bundle"][0]["found"] == f"{path} hangs, nothing was read within 4 s"
+    assert found["camera"][0]["verdict"] == "ok"
+
+
+def test_the_doctor_names_another_service_on_the_nodes_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        answer = threading.Thread(target=answer_once, args=(other, b"SSH-2.0\r\n"))
+        answer.start()
+        code, found = examined(PLAIN | {f"{NODE}METRICS_PORT": str(port)})
+        answer.join(20)
+    assert code == 1
+    assert found["node"][0]["found"].startswith("what answers on 127.0.0.1 port")
+    assert found["camera"][0]["verdict"] == "ok"
+
+
+def answer_once(server: socket.socket, said: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(4096)
+        connection.sendall(said)
 
 
 def test_the_doctor_names_wrong_settings_and_goes_on() -> None:

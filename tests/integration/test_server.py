@@ -9,19 +9,21 @@ from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING
 
 import pytest
-from starlette.responses import StreamingResponse
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, StreamingResponse
 
 from camfleet_hub.web import connection, server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 pytestmark = pytest.mark.anyio
 SHORT_S = 0.2
 TIMEOUT_S = 10.0
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
 
 
 class Endless:
@@ -45,7 +47,7 @@ class Endless:
 
 
 @asynccontextmanager
-async def serving(app: Endless) -> AsyncIterator[tuple[str, int]]:
+async def serving(app: ASGIApp) -> AsyncIterator[tuple[str, int]]:
     """Serve an application; give its address."""
     listener = socket.create_server(("127.0.0.1", 0))
     serves = server.Server(app, listener)
@@ -101,14 +103,122 @@ async def test_a_reader_that_reads_is_not_cut_off(monkeypatch: pytest.MonkeyPatc
         writer.close()
 
 
-async def test_who_is_one_too_many_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "MAX_CONNECTIONS", 3)
+@asynccontextmanager
+async def calling(address: tuple[str, int], said: bytes) -> AsyncIterator[asyncio.StreamReader]:
+    """Connect and say something."""
+    reader, writer = await asyncio.open_connection(*address)
+    try:
+        writer.write(said)
+        yield reader
+    finally:
+        writer.close()
+
+
+async def is_served(reader: asyncio.StreamReader) -> bool:
+    """Wait for an answer, and tell whether it is what was asked for."""
+    async with asyncio.timeout(TIMEOUT_S):
+        return await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
+async def test_who_is_one_too_many_is_cut_off_where_all_others_are_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "_MAX_CONCURRENT", 8)
+    monkeypatch.setattr(connection, "SPARE", 6)
+    monkeypatch.setattr(connection, "MAX_CONNECTIONS", 2)
+    async with (
+        serving(Endless()) as address,
+        calling(address, REQUEST) as first,
+        calling(address, REQUEST) as second,
+    ):
+        assert await is_served(first)
+        assert await is_served(second)
+        async with calling(address, b"") as third:
+            await cut_off(third)
+        assert not first.at_eof()
+        assert not second.at_eof()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HT", POST + b"Content-Length: 9\r\n\r\n1"])
+async def test_who_waits_longest_gives_way_to_who_asks(
+    monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(server, "_MAX_CONCURRENT", 8)
+    monkeypatch.setattr(connection, "SPARE", 5)
+    async with serving(Endless()) as address, calling(address, REQUEST) as viewer:
+        assert await is_served(viewer)
+        async with calling(address, said) as idle, calling(address, said):
+            async with calling(address, REQUEST) as late:
+                assert await is_served(late)
+            await cut_off(idle)
+            assert not viewer.at_eof()
+
+
+ENDLESS = {
+    "the target": (b"GET /", b"x"),
+    "a header's field": (b"GET / HTTP/1.1\r\nX: ", b"x"),
+    "headers": (b"GET / HTTP/1.1\r\n", b"x: y\r\n"),
+    "fields behind a body": (POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"x: y\r\n"),
+}
+
+
+@pytest.mark.parametrize(("begin", "piece"), ENDLESS.values(), ids=ENDLESS)
+async def test_who_says_too_much_before_a_request_is_whole_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, begin: bytes, piece: bytes
+) -> None:
+    monkeypatch.setattr(connection, "REQUEST_S", 10 * TIMEOUT_S)
     async with serving(Endless()) as address:
-        pairs = [await asyncio.open_connection(*address) for _ in range(4)]
-        await cut_off(pairs[-1][0])
-        assert not any(reader.at_eof() for reader, _ in pairs[:-1])
-        for _, writer in pairs:
-            writer.close()
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(begin)
+        writer.write(piece * (2**22 // len(piece)))
+        await cut_off(reader)
+        writer.close()
+
+
+async def test_who_asks_on_and_on_without_an_answer_is_cut_off() -> None:
+    async with (
+        serving(Endless()) as address,
+        calling(address, (connection.MAX_PIPELINED + 2) * REQUEST) as reader,
+    ):
+        await cut_off(reader)
+
+
+async def test_who_asks_some_times_at_once_is_answered_each_time() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError
+        await PlainTextResponse("here it is\n")(scope, receive, send)
+
+    said = connection.MAX_PIPELINED * REQUEST
+    async with serving(app) as address, calling(address, said) as reader:
+        async with asyncio.timeout(TIMEOUT_S):
+            for _ in range(connection.MAX_PIPELINED):
+                await reader.readuntil(b"here it is\n")
+
+
+async def test_cookies_come_without_backslashes() -> None:
+    seen: list[dict[str, str]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError
+        seen.append(Request(scope).cookies)
+        await PlainTextResponse("")(scope, receive, send)
+
+    said = REQUEST[:-2] + b'Cookie: ours=abc; b="\\"\\101"; c="d"\r\n\r\n'
+    async with serving(app) as address, calling(address, said) as reader:
+        assert await is_served(reader)
+    assert seen == [{"ours": "abc", "b": '"101', "c": "d"}]
+
+
+async def test_a_long_body_is_not_too_much() -> None:
+    size = 8 * connection.MAX_HEAD_BYTES
+    said = POST + b"Content-Length: %d\r\n\r\n" % size + bytes(size)
+    async with serving(Endless()) as address, calling(address, said) as reader:
+        assert await is_served(reader)
+        async with asyncio.timeout(TIMEOUT_S):
+            for _ in range(20):
+                assert await reader.read(100_000)
 
 
 def record(message: str, error: BaseException | None = None) -> logging.LogRecord:

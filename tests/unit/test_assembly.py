@@ -22,6 +22,7 @@ from camfleet_node.settings import NodeSettings
 from camfleet_node.settings.camera import WHOLE
 from camfleet_node.settings.sources import CameraSettings
 from camfleet_node.sources import SyntheticSource
+from camfleet_node.starting import longest_start_s
 
 MODEL: TypeAdapter[CameraSettings] = TypeAdapter(CameraSettings)
 
@@ -126,6 +127,24 @@ def test_the_interval_is_known_where_the_rate_is(sender: Sender) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "fields", "least_s", "most_s"),
+    [
+        ("synthetic", {}, 0, 0),
+        ("picamera2", {"fps": 30}, 10, 11),
+        ("picamera2", {"fps": 0.1}, 70, 70),  # it keeps six pictures when it starts
+        ("v4l2", {"fps": 1e-12}, 6 * 3600, 7 * 3600),
+        ("opencv", {"device": "0"}, 0, 0),
+        ("opencv", {"device": "rtsp://garden/live"}, 40, 40),
+        ("http", {"url": "http://garden/stream"}, 40, 40),
+    ],
+)
+def test_a_camera_may_take_to_start_what_its_source_takes(
+    source: str, fields: dict[str, Any], least_s: float, most_s: float
+) -> None:
+    assert least_s <= longest_start_s(settings(source, **fields)) <= most_s
+
+
+@pytest.mark.parametrize(
     ("fields", "wanted"),
     [
         ({"send": "motion"}, "a detector beside `motion`"),
@@ -139,6 +158,9 @@ def test_the_interval_is_known_where_the_rate_is(sender: Sender) -> None:
         ({"crop": "0,0,100"}, "crop"),
         ({"motion": {"a/b": {}}}, "path"),
         ({"motion": {"yard": {"fps": "inf"}}}, "fps"),
+        ({"source": "picamera2", "preview_width": 1}, "0, or 64 and more"),
+        ({"source": "picamera2", "controls": {"Sharpness": "nan"}}, "finite"),
+        ({"source": "picamera2", "controls": {"AfWindows": [0, "inf"]}}, "finite"),
     ],
 )
 def test_what_cannot_be_is_refused(fields: dict[str, Any], wanted: str) -> None:

@@ -6,11 +6,12 @@ import dataclasses
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import structlog
+from tests.unit.polling import DEADLINE_S, until
 
 from camfleet.backoff import Backoff
 from camfleet.codec import encode_jpeg
@@ -31,22 +32,11 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Camera]
 
-T = TypeVar("T")
-DEADLINE_S = 5.0
 STREAM = "front/main"
 
 
 def picture(level: int = 100, shape: tuple[int, ...] = (12, 16, 3)) -> Picture[Image]:
     return Picture(np.full(shape, level, np.uint8), time.time_ns(), 1000)
-
-
-def until(claim: Callable[[], T]) -> T:
-    """Ask until the answer is neither false nor empty, and return it."""
-    deadline_s = time.monotonic() + DEADLINE_S
-    while not (answer := claim()):
-        assert time.monotonic() < deadline_s, "it never became true"
-        time.sleep(0.002)  # of a poll: nothing depends on how long it is
-    return answer
 
 
 def failing(error: Exception) -> Callable[[Image], bytes]:

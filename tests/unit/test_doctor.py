@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -305,7 +307,9 @@ def test_a_name_that_is_not_there_is_told() -> None:
     assert "no-such-host.invalid" in finding.found
 
 
-@pytest.mark.parametrize("address", ["hub:5556", "tcp://hub", "ipc:///x"])
+@pytest.mark.parametrize(
+    "address", ["hub:5556", "tcp://hub", "ipc:///x", "tcp://hub:99999", "tcp://[::1"]
+)
 def test_an_address_that_is_none_is_told(address: str) -> None:
     [finding] = look_at_hub(address, None)
     assert finding.remedy == "want tcp://HOST:PORT"
@@ -368,6 +372,36 @@ def test_a_camera_that_hangs_is_not_waited_for() -> None:
     finding = look_at(lambda *_: FakeSource(None, event), limit_s=0.05)
     event.set()
     assert finding.found == "front: synthetic hangs, nothing came within 0.05 s"
+
+
+# Stands for a driver's library, whose own end waits for its thread: for ever.
+HANGING: Final = """
+import atexit, sys, threading, types
+from camfleet_node import __main__ as program
+from camfleet_node.doctor import cameras
+
+never = threading.Event()
+atexit.register(never.wait)
+sys.modules["hanging"] = types.SimpleNamespace(look=never.wait)
+cameras._LIBCAMERA, cameras._MOST_S = "hanging", 0.1
+sys.argv = ["camfleet-node", "doctor"]
+program.main()
+"""
+
+
+def test_it_ends_by_its_code_though_a_camera_library_hangs() -> None:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("CAMFLEET_")}
+    done = subprocess.run(
+        [sys.executable, "-c", HANGING],
+        env=inherited,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr  # there are no settings
+    hung = "warn  libcamera    hangs, it said nothing within 0.1 s"
+    assert hung in done.stdout.splitlines()
 
 
 def test_a_camera_without_a_picture_is_told() -> None:

@@ -64,6 +64,13 @@ def test_frames_that_flow_are_no_problem(seconds: Seconds) -> None:
         assert seconds.pass_by(1) == []
 
 
+def test_a_hub_that_nobody_watches_is_known_by_its_thumbnails(seconds: Seconds) -> None:
+    for _ in range(60):
+        seconds.feed.send()  # of ten pictures one, while nine are `unwanted`
+        assert seconds.pass_by(1, fps=10, sent=1, why="unwanted") == []
+    assert seconds.pass_by(11) != [], "it is quiet no more, but deaf"
+
+
 def test_pictures_of_which_none_arrives_are_a_problem_after_ten_seconds(seconds: Seconds) -> None:
     assert seconds.pass_by(11) == []  # the first report is where counting begins
     problem = "nodes have pictures for the hub, but no frame has arrived for"

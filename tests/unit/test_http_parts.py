@@ -8,7 +8,7 @@ import pytest
 
 from camfleet_node.settings.http import HttpCamera
 from camfleet_node.sources.http import HttpSource
-from camfleet_node.sources.http.credentials import Credentials
+from camfleet_node.sources.http.credentials import Credentials, best_of
 from camfleet_node.sources.http.parts import MAX_PART, boundary_of, parts
 from camfleet_node.sources.picture import SettingError, SourceError
 
@@ -148,3 +148,23 @@ def test_a_camera_that_is_not_there_is_told_without_its_password() -> None:
     with pytest.raises(SourceError) as caught:
         HttpSource("http://me:secret@127.0.0.1:1/stream?token=secret")
     assert str(caught.value) == "http://127.0.0.1:1/stream cannot be reached: Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("challenges", "best"),
+    [
+        ([], ""),
+        (['Basic realm="cam"', 'DIGEST realm="cam"'], 'DIGEST realm="cam"'),
+        (["Negotiate", 'Basic realm="cam"'], 'Basic realm="cam"'),
+        (["Negotiate"], "Negotiate"),
+    ],
+)
+def test_of_several_challenges_that_is_answered_which_tells_least(
+    challenges: list[str], best: str
+) -> None:
+    assert best_of(challenges) == best
+
+
+def test_a_word_without_end_in_a_challenge_is_no_field() -> None:
+    answer = Credentials("me", "secret").answer("Digest " + 4000 * "a", "GET", "/", "ours")
+    assert 'realm=""' in answer

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 import pytest
+from fastapi import FastAPI
+from starlette.types import Message
 
 from camfleet.testing import FakeClock
 from camfleet_hub.users import Users, set_password
-from camfleet_hub.web.access import local_target
+from camfleet_hub.web.access import LOGIN, local_target
+from camfleet_hub.web.limiter import Limiter
 from camfleet_hub.web.login import Login, TooManyTriesError
+from camfleet_hub.web.login_page import add_login
 
 PASSWORD: Final = "a horse, a battery"  # noqa: S105 - of a table that lives for a test
 HOME: Final = "192.0.2.1"
@@ -84,6 +89,37 @@ def test_a_password_that_is_changed_while_it_is_checked_opens_nothing(door: Door
     run(test)
 
 
+def test_a_password_that_is_changed_just_after_its_check_opens_nothing(door: Door) -> None:
+    async def test() -> None:
+        trying = asyncio.create_task(door.login.log_in("admin", PASSWORD, HOME))
+        await asyncio.sleep(0)
+        (check,) = asyncio.all_tasks() - {trying, asyncio.current_task()}
+        check.add_done_callback(lambda _: door.change_password())
+        assert await trying is None
+
+    run(test)
+
+
+def test_a_browser_that_hangs_up_within_its_form_is_no_error(door: Door) -> None:
+    app = FastAPI()
+    add_login(app, door.login)
+    headers = [(b"content-type", b"application/x-www-form-urlencoded")]
+    scope = {"type": "http", "method": "POST", "path": LOGIN, "headers": headers}
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def test() -> None:
+        await app(scope | {"query_string": b""}, receive, send)
+
+    run(test)
+    assert sent[0]["status"] == 400
+
+
 def test_who_hangs_up_while_a_password_is_checked_spoils_it_for_nobody(door: Door) -> None:
     async def test() -> None:
         impatient, patient = (
@@ -127,6 +163,17 @@ def test_a_guess_too_many_is_not_looked_at(door: Door) -> None:
         assert await door.login.log_in("admin", PASSWORD, "192.0.2.2")
         door.clock.advance(10)
         assert await door.login.log_in("admin", PASSWORD, HOME)
+
+    run(test)
+
+
+def test_a_limiter_that_is_given_is_the_one_that_limits(door: Door) -> None:
+    async def test() -> None:
+        limiter = Limiter(burst=1, monotonic_ns=door.clock.monotonic_ns)
+        with closing(Login(door.users, limiter=limiter)) as login:
+            assert await login.log_in("admin", "guess 1", HOME) is None
+            with pytest.raises(TooManyTriesError):
+                await login.log_in("admin", "guess 2", HOME)
 
     run(test)
 

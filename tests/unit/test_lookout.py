@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
 
 import numpy as np
 import pytest
 import simplejpeg
+from tests.unit.polling import until
 
 from camfleet.backoff import Backoff
 from camfleet.detection import MAX_PICTURE_BYTES
@@ -20,18 +20,7 @@ from camfleet_node.encoder import encode
 from camfleet_node.processing import Processing, Region, Turn
 from camfleet_node.sources import Content, Image, Jpeg, Picture
 
-T = TypeVar("T")
 S = 1_000_000_000
-DEADLINE_S = 5.0
-
-
-def until(claim: Callable[[], T]) -> T:
-    """Ask until the answer is neither false nor empty, and return it."""
-    deadline_s = time.monotonic() + DEADLINE_S
-    while not (answer := claim()):
-        assert time.monotonic() < deadline_s, "it never became true"
-        time.sleep(0.002)  # of a poll: nothing depends on how long it is
-    return answer
 
 
 class FakeDetector:

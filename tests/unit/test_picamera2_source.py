@@ -326,6 +326,18 @@ def test_a_busy_camera_is_told_and_never_half_opened() -> None:
     assert machine.opened == []
 
 
+@pytest.mark.parametrize("error", [OSError("no bus"), IndexError("odd")])
+def test_a_camera_that_does_not_start_is_left_free_and_its_sensor_as_it_was(
+    error: Exception,
+) -> None:
+    machine = FakeStack(FakeDevice(start_error=error))
+    with pytest.raises(SourceError, match=str(error)):
+        open_on(machine, hdr="sensor")
+    assert machine.camera.is_closed
+    assert not machine.devices[0].is_busy
+    assert machine.hdr == [True, False]
+
+
 def test_a_heap_without_permission_is_told() -> None:
     machine = FakeStack(FakeDevice(), heap=PermissionError(13, "Permission denied"))
     with pytest.raises(SourceError, match=r"no memory for pictures: .*Permission denied.*dma_heap"):

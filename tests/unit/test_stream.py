@@ -8,11 +8,12 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import simplejpeg
+from tests.unit.polling import DEADLINE_S, until
 
 from camfleet.backoff import Backoff
 from camfleet.node_link import NodeLink
@@ -29,18 +30,7 @@ from camfleet_node.stream import Stream
 if TYPE_CHECKING:
     from camfleet.draft import Draft
 
-T = TypeVar("T")
-DEADLINE_S = 5.0
 TO_JPEG = partial(encode, quality=80)
-
-
-def until(claim: Callable[[], T]) -> T:
-    """Ask until the answer is neither false nor empty, and return it."""
-    deadline_s = time.monotonic() + DEADLINE_S
-    while not (answer := claim()):
-        assert time.monotonic() < deadline_s, "it never became true"
-        time.sleep(0.002)  # of a poll: nothing depends on how long it is
-    return answer
 
 
 class FakeOutlet(Outlet):

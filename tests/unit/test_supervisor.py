@@ -5,13 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pytest
 import structlog
+from tests.unit.polling import until
 
 from camfleet.backoff import Backoff
 from camfleet.node_link import NodeLink
@@ -28,20 +29,9 @@ from camfleet_node.supervisor import Supervisor
 if TYPE_CHECKING:
     from camfleet_node.sources import Image, Source
 
-T = TypeVar("T")
-DEADLINE_S: Final = 5.0
 STALL_S: Final = 10.0
 LOOK_S: Final = 0.5
 RETRY_S: Final = 20.0  # longer than a stall
-
-
-def until(claim: Callable[[], T]) -> T:
-    """Ask until the answer is neither false nor empty, and return it."""
-    deadline_s = time.monotonic() + DEADLINE_S
-    while not (answer := claim()):
-        assert time.monotonic() < deadline_s, "it never became true"
-        time.sleep(0.002)  # of a poll: nothing depends on how long it is
-    return answer
 
 
 class FakeSource:
@@ -86,7 +76,13 @@ class Scene:
         self.cameras: list[Camera] = []
         self.supervisor = Supervisor(self.cameras, STALL_S)
 
-    def add(self, name: str = "front", interval_s: float = 0.0, retry_s: float = 0.001) -> Camera:
+    def add(
+        self,
+        name: str = "front",
+        interval_s: float = 0.0,
+        retry_s: float = 0.001,
+        start_s: float = 0.0,
+    ) -> Camera:
         outlet = self.outbox.declare(f"{name}/main")
         stream = Stream(name, outlet, Sending("always"), Processing(), partial(encode, quality=80))
         backoff = Backoff(2 * retry_s, 2 * retry_s, lambda: 0.0)
@@ -96,6 +92,7 @@ class Scene:
             self.open,
             backoff,
             interval_s=interval_s,
+            start_s=start_s,
             monotonic_ns=self.clock.monotonic_ns,
         )
         self.cameras.append(camera)
@@ -276,6 +273,14 @@ def test_a_cameras_failures_are_counted_and_the_last_one_is_told(scene: Scene) -
     assert camera.problem == ""
 
 
+def test_failures_are_counted_on_where_a_camera_is_reopened(scene: Scene) -> None:
+    scene.errors = [SourceError("unplugged")]
+    camera = scene.add()
+    scene.give()
+    scene.pass_time(STALL_S + 1)
+    assert (camera.restarts, camera.failures) == (1, 1)
+
+
 def test_a_camera_that_finds_no_memory_is_opened_anew(scene: Scene) -> None:
     camera = scene.add()
     scene.source(0).items.put(MemoryError())
@@ -325,6 +330,29 @@ def test_a_camera_that_hangs_does_not_hold_up_another(scene: Scene) -> None:
         assert scene.pass_time(1) == ""
     assert (stuck.restarts, fine.restarts) == (1, 0)
     assert scene.captured("fine") == 11
+
+
+def test_a_camera_that_is_slow_to_start_is_given_its_time(scene: Scene) -> None:
+    camera = scene.add(start_s=4 * STALL_S)
+    scene.source(0)
+    assert scene.pass_time(4 * STALL_S - 1) == ""
+    assert camera.restarts == 0
+    scene.give()
+    assert scene.pass_time(STALL_S + 1) == ""
+    assert camera.restarts == 1, "once it gives pictures it is as any other"
+    scene.source(1)
+    assert "camera front still hangs" in scene.pass_time(STALL_S + 1), "nor is it given it again"
+
+
+def test_a_camera_that_starts_anew_after_an_error_is_given_its_time_again(
+    scene: Scene, events: list[Any]
+) -> None:
+    camera = scene.add(start_s=4 * STALL_S)
+    scene.give()
+    scene.source(0).items.put(SourceError("unplugged"))
+    until(lambda: events)
+    assert scene.pass_time(4 * STALL_S - 1) == ""
+    assert camera.restarts == 0
 
 
 def test_a_slow_camera_is_given_three_of_its_intervals(scene: Scene) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import io
 import stat
 from pathlib import Path
 
 import pytest
 
 from camfleet.errors import LocalProtocolError
+from camfleet_hub.commands import obey
 from camfleet_hub.users import (
     ADMIN,
     Users,
@@ -134,5 +136,39 @@ def test_a_table_that_is_gone_or_open_to_others_is_an_error(folder: Path) -> Non
         users.refresh()
 
 
+def test_a_table_that_cannot_be_looked_for_is_an_error(tmp_path: Path) -> None:
+    folder = tmp_path
+    while len(str(folder)) < 4088:  # of 4095 bytes that Linux lets a path have
+        folder /= "x" * min(255, 4088 - len(str(folder)))
+    with pytest.raises(LocalProtocolError, match=r"cannot read .*users\.json: File name too long"):
+        Users(folder)
+
+
 def test_a_damaged_hash_is_nobodys_password() -> None:
     assert not is_password(GOOD, "$argon2id$v=19$damaged")
+
+
+@pytest.mark.parametrize("given", [b"\xff\xfe and eleven more\n", None], ids=["no text", "no line"])
+def test_a_password_that_cannot_be_read_is_told(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    given: bytes | None,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["camfleet-hub", "password"])
+    monkeypatch.setenv("CAMFLEET_HUB_STATE", str(folder))
+    stdin = io.TextIOWrapper(io.BytesIO(given or b""), encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", stdin)
+    if given is None:  # a person at a terminal, who ends it
+        monkeypatch.setattr(stdin, "isatty", lambda: True)
+        monkeypatch.setattr("camfleet_hub.commands.getpass", _end_of_file)
+    with pytest.raises(SystemExit) as caught:
+        obey("camfleet-hub 0")
+    assert caught.value.code == 1
+    said = capsys.readouterr().err
+    assert said == "camfleet-hub password: found no line of text, want a password\n"
+    assert not folder.exists()
+
+
+def _end_of_file(_prompt: str) -> str:
+    raise EOFError

@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from tests.unit.polling import until
 
 from camfleet_node.settings.v4l2 import V4L2Camera
 from camfleet_node.sources.picture import (
@@ -236,7 +237,7 @@ def opens(kernel: FakeKernel) -> Iterator[Opens]:
     """Open a source on the fake kernel by settings; it is closed in the end."""
     sources: list[V4L2Source] = []
 
-    def opened(timeout_s: float = 5.0, **settings: object) -> V4L2Source:
+    def opened(timeout_s: float | None = None, **settings: object) -> V4L2Source:
         model = V4L2Camera.model_validate({"source": "v4l2", **settings})
         sources.append(V4L2Source(model, kernel=kernel, timeout_s=timeout_s))
         return sources[-1]
@@ -386,6 +387,18 @@ def test_closing_frees_the_device(kernel: FakeKernel, opens: Opens) -> None:
         os.fstat(kernel.descriptor)
 
 
+def test_an_error_that_still_holds_a_picture_does_not_keep_the_device(
+    kernel: FakeKernel, opens: Opens
+) -> None:
+    source = opens()
+    kernel.capture(picture())
+    views: list[memoryview] = [memoryview(buffer)[:8] for buffer in kernel.buffers]
+    source.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(kernel.descriptor)
+    del views
+
+
 def test_unplugging_is_told_and_closing_still_works(kernel: FakeKernel, opens: Opens) -> None:
     source = opens()
     kernel.unplug()
@@ -530,9 +543,3 @@ def read_into(source: V4L2Source, found: list[Picture[Content]]) -> None:
     picture = source.read()
     if picture is not None:
         found.append(picture)
-
-
-def until(is_so: Callable[[], bool], timeout_s: float = 5.0) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline_s

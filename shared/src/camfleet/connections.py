@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 from urllib.parse import urlsplit
 
 import zmq
 
+from camfleet.closing import Closing
 from camfleet.gate import cut
 
 MAX_CONNECTIONS: Final = 2_048
@@ -26,7 +26,7 @@ FAILED: Final = (
 _WATCHED: Final = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | FAILED
 
 
-class Connections:
+class Connections(Closing):
     """Watches a ROUTER's connections. Used by the socket's own thread, and closed before it.
 
     Args:
@@ -73,17 +73,6 @@ class Connections:
     def close(self) -> None:
         """Watch no more; the context could not end otherwise."""
         unwatch(self._router, self._monitor)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def watch(watched: zmq.Socket[bytes], events: int) -> zmq.Socket[bytes]:

@@ -6,12 +6,12 @@ libzmq tells nobody, and after a refusal never connects again by itself.
 from __future__ import annotations
 
 import contextlib
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import zmq
 
 from camfleet.backoff import Backoff
+from camfleet.closing import Closing
 from camfleet.connections import FAILED, next_event, unwatch, watch
 from camfleet.errors import LocalProtocolError
 
@@ -42,7 +42,7 @@ _NOT_PLAIN: Final = (
 )
 
 
-class Handshakes:
+class Handshakes(Closing):
     """Watches a DEALER. Used by the socket's own thread, and closed before it.
 
     Args:
@@ -107,17 +107,6 @@ class Handshakes:
     def close(self) -> None:
         """Watch no more; the context could not end otherwise."""
         unwatch(self._dealer, self.monitor)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _take(self, event: int, value: int, monotonic_ns: int) -> None:
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import zmq
 
+from camfleet.closing import Closing
 from camfleet.connections import Connections
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.gate import Gate, cut
@@ -28,7 +28,7 @@ _NOBLOCK: Final = int(zmq.NOBLOCK)
 _MORE: Final = int(zmq.SNDMORE | zmq.NOBLOCK)
 
 
-class Port(ABC):
+class Port(Closing):
     """Takes messages in bursts until it is closed. What they mean is its subclass's affair.
 
     Args:
@@ -77,7 +77,7 @@ class Port(ABC):
     def take(self, identity: bytes, parts: list[zmq.Frame]) -> None:
         """Take one message, on the port's thread; its parts follow the peer's identity."""
 
-    def after_burst(self) -> None:  # noqa: B027 - a port may answer each message at once
+    def after_burst(self) -> None:
         """Answer what was taken, on the port's thread; called ten times a second or more."""
 
     @property
@@ -153,17 +153,6 @@ class Port(ABC):
             if self._gate is not None:
                 self._gate.close()
             self._context.term()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _run(self) -> None:
         with self._router, self.connections:

@@ -6,11 +6,11 @@ import random
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 from camfleet.backoff import Backoff
 from camfleet.clock import Offset
+from camfleet.closing import Closing
 from camfleet.codec import Image, check_image, encode_jpeg
 from camfleet.draft import Draft, check_extras
 from camfleet.errors import CamfleetError, LocalProtocolError, RemoteProtocolError
@@ -37,7 +37,7 @@ class _Extras(NamedTuple):
     metadata: Metadata
 
 
-class Sender:
+class Sender(Closing):
     """Sends frames of any number of cameras to one hub.
 
     Connects, introduces itself and returns by itself after an interruption. No call waits
@@ -222,17 +222,6 @@ class Sender:
     def close(self) -> None:
         """Say goodbye and stop, within a second whatever the network does."""
         self._line.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _send(
         self,

@@ -5,7 +5,6 @@ The transport never imports this; only a service's `__main__` calls it.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import difflib
 import json
@@ -60,19 +59,6 @@ def load_settings(model: type[S]) -> S:
     if misspelt:
         refuse(misspelt)
     return settings
-
-
-def read_command_line(description: str, software: str) -> None:
-    """Answer `--help` and `--version`; a service is configured by its environment alone.
-
-    Another argument ends the program with exit code 2.
-    """
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog="It is configured by environment variables: see docs/configuration.md.",
-    )
-    parser.add_argument("--version", action="version", version=software)
-    parser.parse_args()
 
 
 class Refusal(SystemExit):

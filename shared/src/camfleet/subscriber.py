@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from camfleet.backoff import Backoff
+from camfleet.closing import Closing
 from camfleet.delivered_frame import DeliveredFrame
 from camfleet.errors import LocalProtocolError
 from camfleet.inbox import Inbox
@@ -26,7 +27,7 @@ _MOST_SUBSCRIBE_S: Final = 5.0
 _LOOK_S: Final = 1.0  # how soon an iteration notices that its thread is gone
 
 
-class Subscriber:
+class Subscriber(Closing):
     """Frames of any number of streams of one hub, by patterns.
 
     Iterate it, with `for` or `async for`, or call `take`. It subscribes when a frame is first
@@ -163,17 +164,6 @@ class Subscriber:
     def close(self) -> None:
         """Say goodbye and stop, within a second whatever the network does; ends iterations."""
         self._line.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 import time
 from collections import Counter
@@ -33,6 +32,7 @@ from camfleet_hub.open_files import raise_open_files
 from camfleet_hub.port_metrics import PortCollector
 from camfleet_hub.ports import Ports, open_keyring, open_ports
 from camfleet_hub.settings import HubSettings
+from camfleet_hub.signals import SIGNALS, hear_signals
 from camfleet_hub.users import ADMIN, Users
 from camfleet_hub.web.app import Hub, create_app, create_metrics_app
 from camfleet_hub.web.bell import Bell
@@ -186,8 +186,9 @@ async def _serve(
     Returns the exit code.
     """
     stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    hear_signals()
     async with asyncio.TaskGroup() as tasks:
         serving = [tasks.create_task(server.run_until_stopped()) for server in servers]
         renewing = [tasks.create_task(chore) for chore in chores]

@@ -22,6 +22,7 @@ from camfleet.settings import load_settings
 from camfleet_hub.fleet import IMAGEZMQ_NODE
 from camfleet_hub.health import check_health
 from camfleet_hub.settings import HubSettings
+from camfleet_hub.signals import hear_signals
 from camfleet_hub.users import ADMIN, make_password, set_password
 from camfleet_hub.watching import add_commands, obey_watching
 
@@ -39,6 +40,7 @@ def obey(software: str) -> None:
     options = _parser(software).parse_args()
     if options.command is None:
         return
+    hear_signals()
     settings = load_settings(HubSettings)
     try:
         match options.command:
@@ -151,10 +153,14 @@ def _set_password(settings: HubSettings, options: argparse.Namespace) -> None:
 
 def _read_password() -> str:
     """Ask a person twice; of a pipe take the first line."""
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\r\n")
-    password = getpass(f"new password of {ADMIN}: ")
-    if password != getpass("once more: "):
+    try:
+        if not sys.stdin.isatty():
+            return sys.stdin.readline().rstrip("\r\n")
+        password = getpass(f"new password of {ADMIN}: ")
+        again = getpass("once more: ")
+    except (EOFError, UnicodeDecodeError) as error:
+        raise LocalProtocolError("found no line of text, want a password") from error
+    if password != again:
         raise LocalProtocolError("the two passwords differ, want the same twice")
     return password
 

@@ -84,7 +84,11 @@ class Users:
         return before != self._hashes
 
     def _make_first(self) -> str | None:
-        if self._path.exists():
+        try:
+            is_there = self._path.exists()
+        except OSError as error:
+            raise LocalProtocolError(f"cannot read {self._path}: {error.strerror}") from error
+        if is_there:
             return None
         password = make_password()
         _write(self._path, {ADMIN: hash_password(password)}, replace=False)

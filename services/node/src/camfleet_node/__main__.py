@@ -10,17 +10,24 @@ from camfleet_node.stopping import Stopping, hear_as_usual
 
 # isort: split
 import argparse
+import contextlib
 import os
 import sys
 import threading
+from collections.abc import Callable
 from importlib.metadata import version
-from typing import NoReturn
+from typing import Final, NoReturn
+
+# How threads are called that wait in a driver's library: of cameras, of OpenCV's and HTTP's
+# sources, and of the doctor.
+_IN_DRIVERS: Final = ("capture-", "capture ", "close-", "open-", "doctor")
 
 
 def main() -> None:
     """Obey the command line; a wrong one ends the program with exit code 2."""
     if not sys.argv[1:]:
-        _run(Stopping())
+        stopping = Stopping()
+        _obey(lambda: _run(stopping))
     hear_as_usual()
     options = _parser().parse_args()
     if options.version:
@@ -32,17 +39,25 @@ def main() -> None:
     elif options.command == "doctor":
         from camfleet_node.doctor.command import examine  # noqa: PLC0415 - the same
 
-        raise SystemExit(examine(as_json=options.json))
+        _obey(lambda: examine(as_json=options.json))
 
 
 def _run(stopping: Stopping) -> None:
     from camfleet_node.service import run  # noqa: PLC0415 - see the top
 
-    code: str | int | None = 0
+    run(stopping, _software())
+
+
+def _obey(command: Callable[[], int | None]) -> NoReturn:
+    """End the program with what a command returns or raises, whatever it has left behind."""
+    code: str | int | None
     try:
-        run(stopping, _software())
+        code = command()
     except SystemExit as end:
         code = end.code
+    except (Exception, KeyboardInterrupt):  # noqa: BLE001 - a boundary: who hangs must not stay
+        sys.excepthook(*sys.exc_info())
+        code = 1
     _leave(code)
 
 
@@ -52,12 +67,12 @@ def _leave(code: str | int | None) -> NoReturn:
     Python's own end would wait for them in the driver's library, with every other thread stopped
     already, so that nobody could end it.
     """
-    left = ("capture-", "close-", "open-")
-    is_left = any(thread.name.startswith(left) for thread in threading.enumerate())
+    is_left = any(thread.name.startswith(_IN_DRIVERS) for thread in threading.enumerate())
     if is_left or "libcamera" in sys.modules:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code if isinstance(code, int) else 1)
+        with contextlib.suppress(OSError):  # nobody reads any more, and the code tells it too
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(1 if isinstance(code, str) else code or 0)
     raise SystemExit(code)
 
 

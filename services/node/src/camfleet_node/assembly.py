@@ -16,6 +16,7 @@ from camfleet_node.sending import Sending
 from camfleet_node.settings.picamera2 import Picamera2Camera
 from camfleet_node.settings.sources import CameraSettings
 from camfleet_node.sources import Source
+from camfleet_node.starting import longest_start_s
 from camfleet_node.stream import Stream
 
 
@@ -57,6 +58,7 @@ def build_camera(
         backoff,
         lookout=lookout,
         interval_s=1 / settings.fps if settings.fps else 0.0,
+        start_s=longest_start_s(settings),
     )
 
 

@@ -13,6 +13,7 @@ from camfleet.backoff import Backoff
 from camfleet.liveness import usual_interval_s
 from camfleet_node.capture import Capture
 from camfleet_node.detectors import Lookout
+from camfleet_node.reader import Reader
 from camfleet_node.sources import Content, Picture, Source
 from camfleet_node.stream import Stream
 
@@ -42,6 +43,7 @@ class Camera:
         lookout: shows pictures to its detectors, where it has any; its own from now on.
         source: already open, to begin with.
         interval_s: between two pictures, as far as that is known beforehand; else 0.
+        start_s: how long its source may take until its first picture, though all is well.
         monotonic_ns: for tests; the clock that silences are measured on.
 
     Attributes:
@@ -59,17 +61,18 @@ class Camera:
         lookout: Lookout | None = None,
         source: Source | None = None,
         interval_s: float = 0.0,
+        start_s: float = 0.0,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.name = name
         self.restarts = 0
-        self._failed_before = 0
         self._streams = streams
         self._lookout = lookout
         self._opens = opens
         self._backoff = backoff
         self._monotonic_ns = monotonic_ns
         self._gaps_s = (interval_s,) if interval_s else ()
+        self._start_s = start_s
         self._pictured_ns: int | None = None
         self._left: list[Capture] = []  # that may still hang
         self._capture = self._open(source)
@@ -102,6 +105,16 @@ class Camera:
         """Usually between two of its pictures; 0 where that is not known yet."""
         return usual_interval_s(self._gaps_s)
 
+    @property
+    def start_s(self) -> float:
+        """How long it may take until its first picture, or the first one after an error; else 0.
+
+        Who was reopened because it hung is not given that time again.
+        """
+        capture = self._capture
+        is_first = not capture.has_pictured and not self.restarts
+        return self._start_s if is_first or capture.problem else 0.0
+
     def silence_s(self, monotonic_ns: int) -> float:
         """Since its last sign of life: a picture, or an error that it recovers from by itself.
 
@@ -115,7 +128,7 @@ class Camera:
     @property
     def failures(self) -> int:
         """How often its source gave an error, or could not be opened."""
-        return self._failed_before + self._capture.failures
+        return self._capture.failures
 
     @property
     def problem(self) -> str:
@@ -133,10 +146,9 @@ class Camera:
     def reopen(self) -> None:
         """Leave the thread that hangs behind, and open the source on a new one."""
         self.restarts += 1
-        self._failed_before += self._capture.failures
         self._left = [*self._hanging(), self._capture]
         self._capture.leave()
-        self._capture = self._open()
+        self._capture = self._open(failures=self._capture.failures)
 
     @property
     def _is_held(self) -> bool:
@@ -145,18 +157,19 @@ class Camera:
     def _hanging(self) -> list[Capture]:
         return [capture for capture in self._left if capture.is_running]
 
-    def _open(self, source: Source | None = None) -> Capture:
+    def _open(self, source: Source | None = None, failures: int = 0) -> Capture:
         return Capture(
             self.name,
             self._opens,
             self._take,
             self._backoff,
             source=source,
+            failures=failures,
             monotonic_ns=self._monotonic_ns,
         )
 
     @property
-    def _readers(self) -> list[Stream | Lookout]:
+    def _readers(self) -> list[Reader]:
         return [*self._streams, *([self._lookout] if self._lookout else [])]
 
     # On the capture's thread.

@@ -29,6 +29,7 @@ class Capture:
         take: called with each picture, on this thread, and never after `leave`.
         backoff: between two tries to open the source; used by one capture at a time.
         source: already open, to begin with.
+        failures: of the captures before it, which it goes on counting from.
         monotonic_ns: the clock that silences are measured on.
 
     Attributes:
@@ -36,7 +37,7 @@ class Capture:
         answered_ns: of its last picture or error; after an error, of the next try.
         has_pictured: it gave a picture.
         has_failed: it gave an error.
-        failures: how many errors it gave.
+        failures: how many errors it gave, and those before it.
         problem: the last one, until there is a picture again; else empty.
     """
 
@@ -48,6 +49,7 @@ class Capture:
         backoff: Backoff,
         *,
         source: Source | None = None,
+        failures: int = 0,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._name = name
@@ -60,7 +62,7 @@ class Capture:
         self._leaving = threading.Lock()  # so that nothing is taken once `leave` has returned
         self.pictured_ns = self.answered_ns = monotonic_ns()
         self.has_pictured = self.has_failed = False
-        self.failures = 0
+        self.failures = failures
         self.problem = ""
         self._threads = [threading.Thread(target=self._run, name=f"capture-{name}", daemon=True)]
         self._threads[0].start()

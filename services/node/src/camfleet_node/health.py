@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from camfleet.liveness import MAX_INTERVAL_S
 from camfleet.names import MAIN
 from camfleet.node_link import LinkState
 from camfleet.wire import Counters
+from camfleet_node.supervisor import longest_silence_s
 
 _NS: Final = 1_000_000_000
-_INTERVALS: Final = 3  # of a camera's own, as its supervisor has it
 _LOOK_S: Final = 10.0  # between two looks, which come twice a second
 
 
@@ -76,7 +75,7 @@ class Health:
         grew_ns = self._grew_ns.get(camera.name)
         if grew_ns is None:
             return f"camera {camera.name}: no picture yet{why}"
-        limit_s = max(self._stall_s, _INTERVALS * min(camera.interval_s, MAX_INTERVAL_S))
+        limit_s = longest_silence_s(self._stall_s, camera.interval_s)
         silence_s = (monotonic_ns - grew_ns) / _NS
         if silence_s < limit_s:
             return ""

@@ -16,7 +16,7 @@ from typing import Final
 from camfleet_node.watch_address import METRICS_BIND, METRICS_PORT
 
 _MOST_S: Final = 3.0
-_MOST_BYTES: Final = 65_536
+_MOST_BYTES: Final = 1 << 20
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _PREFIX: Final = "CAMFLEET_NODE_"
 
@@ -39,10 +39,8 @@ def ask(bind: str, port: str) -> str:
     if not port.isdecimal() or not 0 < int(port) < 65_536:
         return f"{_PREFIX}METRICS_PORT: found {port!r}, want 1 to 65535: health is told there"
     host = _LOOPBACK.get(bind, bind)
-    connection = http.client.HTTPConnection(host, int(port), timeout=_MOST_S)
     try:
-        connection.request("GET", "/healthz")
-        answer = json.loads(connection.getresponse().read(_MOST_BYTES))
+        answer = json.loads(fetch(bind, int(port), "/healthz"))
         return "; ".join(str(problem) for problem in answer["problems"])
     except TimeoutError:
         return f"nobody answers on {host} port {port} within {_MOST_S:g} s"
@@ -50,6 +48,24 @@ def ask(bind: str, port: str) -> str:
         return f"no node answers on {host} port {port}: {error.strerror or error}"
     except (http.client.HTTPException, ValueError, KeyError, TypeError):
         return f"what answers on {host} port {port} is no camfleet node"
+
+
+def fetch(bind: str, port: int, path: str) -> bytes:
+    """Read what a node that listens there tells, through no proxy.
+
+    Args:
+        bind: address that it was told to listen on.
+        port: likewise.
+        path: `/healthz` or `/metrics`.
+
+    Raises:
+        OSError: nobody answers; a TimeoutError where nobody does in time.
+        http.client.HTTPException: what answers speaks no HTTP.
+    """
+    connection = http.client.HTTPConnection(_LOOPBACK.get(bind, bind), port, timeout=_MOST_S)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read(_MOST_BYTES)
     finally:
         connection.close()
 

@@ -5,21 +5,17 @@ It never encodes a picture that the hub has no room for, and holds none while it
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 
 from camfleet.draft import Draft
 from camfleet.frame import Stages
-from camfleet.mailbox import Mailbox
 from camfleet.outbox import Outlet
 from camfleet_node.processing import Processing
+from camfleet_node.reader import WAIT_S, Reader
 from camfleet_node.sending import Sending
 from camfleet_node.sources import Content, Picture
-from camfleet_node.unfit_log import UnfitLog
-
-_WAIT_S: Final = 0.2  # how soon the thread notices that it is to stop
 
 
 class Detectors(Protocol):
@@ -43,7 +39,7 @@ class NoDetectors:
     changes = 0
 
 
-class Stream:
+class Stream(Reader):
     """Encodes the newest picture on a thread of its own whenever the hub has room for it.
 
     Args:
@@ -74,11 +70,7 @@ class Stream:
         self._processing = processing
         self._encode = encode
         self._detectors = detectors or NoDetectors()
-        self._log = UnfitLog(camera)
-        self._pictures: Mailbox[tuple[int, Picture[Content]]] = Mailbox()
-        name = f"encode-{outlet.stream}"
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        super().__init__(f"encode-{outlet.stream}", camera)
 
     def put(self, picture: Picture[Content]) -> None:
         """Count a picture and leave it for the encoder; from the capture's thread."""
@@ -86,38 +78,25 @@ class Stream:
             self._outlet.capture()
             self._outlet.drop("newer")
         sequence = self._outlet.capture()
-        if self._pictures.put((sequence, picture)):
+        if self._put(sequence, picture):
             self._outlet.drop("newer")
-
-    def stop(self) -> None:
-        """Tell the thread to end, and wait for nothing."""
-        self._pictures.close()
-
-    def join(self, deadline_s: float) -> None:
-        """Wait for the thread until a monotonic time."""
-        self._thread.join(max(0.0, deadline_s - time.monotonic()))
 
     # On its own thread.
 
-    def _run(self) -> None:
-        while not self._pictures.is_closed:
-            # The credit first: the picture that is encoded then is the newest one.
-            if self._outlet.wait_credit(_WAIT_S):
-                self._step()
+    def is_ready(self) -> bool:
+        """Wait for a credit first: the picture that is encoded then is the newest one."""
+        return self._outlet.wait_credit(WAIT_S)
 
-    def _step(self) -> None:
-        """Take a picture and hand it over; nothing holds it once this has returned."""
-        taken = self._pictures.take(_WAIT_S)
-        if taken is None:
-            return
-        try:
-            if reason := self._judge():
-                self._outlet.drop(reason)
-            else:
-                self._outlet.send(self._draft(*taken))
-        except Exception as error:  # noqa: BLE001 - a supervision boundary: the next one may fit
-            self._outlet.drop("unfit")
-            self._log.tell(error)
+    def work(self, sequence: int, picture: Picture[Content], /) -> None:
+        """Send a picture, or say why not."""
+        if reason := self._judge():
+            self._outlet.drop(reason)
+        else:
+            self._outlet.send(self._draft(sequence, picture))
+
+    def give_up(self) -> None:
+        """Count a picture that is unfit."""
+        self._outlet.drop("unfit")
 
     def _judge(self) -> str:
         return self._sending.judge(

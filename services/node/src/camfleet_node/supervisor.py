@@ -15,6 +15,11 @@ _ASLEEP_S: Final = 3.0  # between two looks, which come twice a second: nobody r
 _log = structlog.get_logger()
 
 
+def longest_silence_s(stall_s: float, interval_s: float) -> float:
+    """How long a camera may give no picture, by the settings and by its usual interval."""
+    return max(stall_s, _INTERVALS * min(interval_s, MAX_INTERVAL_S))
+
+
 class Supervised(Protocol):
     """A camera, as its supervisor sees it."""
 
@@ -24,6 +29,11 @@ class Supervised(Protocol):
     @property
     def interval_s(self) -> float:
         """Usually between two of its pictures; 0 where that is not known yet."""
+        ...
+
+    @property
+    def start_s(self) -> float:
+        """How long it may take until its first picture, or the first one after an error; else 0."""
         ...
 
     @property
@@ -48,8 +58,8 @@ class Supervisor:
 
     Args:
         cameras: all of a node.
-        stall_s: so long a camera may be silent; or three of its usual intervals, where that is
-            longer.
+        stall_s: so long a camera may be silent; or three of its usual intervals, or until its
+            first picture what its source may take, where that is longer.
     """
 
     def __init__(self, cameras: Sequence[Supervised], stall_s: float) -> None:
@@ -70,7 +80,7 @@ class Supervisor:
         self._looked_ns = monotonic_ns
         awake_s = (monotonic_ns - self._awake_ns) / _NS
         for camera in self._cameras:
-            limit_s = max(self._stall_s, _INTERVALS * min(camera.interval_s, MAX_INTERVAL_S))
+            limit_s = max(longest_silence_s(self._stall_s, camera.interval_s), camera.start_s)
             if min(camera.silence_s(monotonic_ns), awake_s) < limit_s:
                 continue
             if camera.is_beyond_help:

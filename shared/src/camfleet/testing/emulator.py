@@ -14,9 +14,9 @@ import socket
 import struct
 import threading
 from collections.abc import Coroutine
-from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
+from camfleet.closing import Closing
 from camfleet.errors import LocalProtocolError
 from camfleet.testing.delay_line import DelayLine, Direction
 
@@ -31,7 +31,7 @@ _RESET: Final = struct.pack("ii", 1, 0)  # linger for 0 s: close with an RST (tc
 _Address = tuple[str, int]
 
 
-class LinkEmulator:
+class LinkEmulator(Closing):
     """Stands between a program and the address that it would connect to.
 
     with LinkEmulator(receiver.address, delay_s=0.02) as link, Sender(link.address, "pi") as sender:
@@ -153,17 +153,6 @@ class LinkEmulator:
             self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join()
         self._listener.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(_ANSWER_S)

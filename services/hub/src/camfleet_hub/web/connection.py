@@ -1,7 +1,7 @@
 """Connections of browsers with the limits that uvicorn has none for: who says nothing is cut off.
 
 A connection costs a file descriptor and what is buffered for it; neither is given for ever to
-who does not ask, or does not read.
+who does not ask, does not read, or does not come to an end.
 """
 
 from __future__ import annotations
@@ -13,32 +13,77 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 MAX_CONNECTIONS: Final = 512  # half of the 1024 descriptors that a process often may have
+MAX_PIPELINED: Final = 16  # requests that wait behind another; of browsers there are none
+SPARE: Final = 16  # that are kept free of who waits: one that gives way is gone a moment later
 REQUEST_S: Final = 10.0  # for a request's head: far more than a bad mobile link needs
+MAX_HEAD_BYTES: Final = 65_536  # of a request; what comes at once may be more
 WRITE_S: Final = 10.0  # for what is buffered to be read: a 4K JPEG over 2 Mbit/s
 
 
 class HttpConnection(HttpToolsProtocol):
-    """Cuts off who asks for nothing, who does not read, and who is one too many."""
+    """Cuts off who asks for nothing or too much, who does not read, and who is one too many.
 
+    Attributes:
+        opened_s: when, on the loop's clock.
+    """
+
+    opened_s = 0.0
     _asking: asyncio.TimerHandle | None = None
     _writing: asyncio.TimerHandle | None = None
+    _unfinished_bytes = 0  # of a head, or of the fields behind a body, which have no end yet
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nobody is served by it just now: a request is awaited, or is not whole."""
+        return self.cycle is None or self.cycle.response_complete or self.cycle.more_body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own signature
         """Expect a request."""
         super().connection_made(transport)
+        self.opened_s = self.loop.time()
         self._expect_request()
-        if len(self.connections) > MAX_CONNECTIONS:
-            transport.abort()
+        most = self.limit_concurrency or MAX_CONNECTIONS
+        if len(self.connections) > most - SPARE:
+            self._make_room()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless what came before has no end: the parser keeps all of it."""
+        if self._unfinished_bytes > MAX_HEAD_BYTES:
+            self.transport.abort()
+            return
+        self._unfinished_bytes += len(data)
+        super().data_received(data)
 
     def on_message_begin(self) -> None:
-        """Expect the rest of a request's head."""
+        """Expect the rest of a request's head.
+
+        Raises:
+            ValueError: too many wait; for each answer uvicorn would read a buffer full more.
+        """
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self.transport.abort()
+            raise ValueError(f"{MAX_PIPELINED} requests wait, want no more")
         super().on_message_begin()
+        self._unfinished_bytes = 0
         self._expect_request()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; of cookies without backslashes, which ours has none of.
+
+        For a quoted cookie of n of them `http.cookies` takes n² steps (CVE-2024-7592).
+        """
+        super().on_header(name, value.replace(b"\\", b"") if name.lower() == b"cookie" else value)
 
     def on_headers_complete(self) -> None:
         """Serve it, for as long as it takes."""
         _cancel(self._asking)
+        self._unfinished_bytes = 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body, which uvicorn keeps no more of than it should."""
+        self._unfinished_bytes = 0
+        super().on_body(body)
 
     def pause_writing(self) -> None:
         """Expect that what is buffered is read."""
@@ -55,6 +100,21 @@ class HttpConnection(HttpToolsProtocol):
         _cancel(self._asking)
         _cancel(self._writing)
         super().connection_lost(exc)
+
+    def _make_room(self) -> None:
+        """Let the one give way that has waited longest, so that who asks at once is served."""
+        waiting = [
+            one
+            for one in self.connections
+            if isinstance(one, HttpConnection)
+            and one is not self
+            and one.is_waiting
+            and not one.transport.is_closing()
+        ]
+        if waiting:
+            min(waiting, key=lambda one: one.opened_s).transport.abort()
+        elif len(self.connections) > MAX_CONNECTIONS:
+            self.transport.abort()
 
     def _expect_request(self) -> None:
         _cancel(self._asking)

@@ -64,13 +64,15 @@ class Login:
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._users = users
-        self._limiter = limiter or Limiter(monotonic_ns=monotonic_ns)
+        # An empty limiter is false.
+        self._limiter = Limiter(monotonic_ns=monotonic_ns) if limiter is None else limiter
         self._browsers = Sessions(monotonic_ns=monotonic_ns)
         self._programs = Sessions(_MOST_PROGRAMS, monotonic_ns=monotonic_ns)
         self._secret = secrets.token_bytes(32)
         # A program with an old password asks with it for ever; that costs no try, and no argon2.
         self._wrong: OrderedDict[bytes, None] = OrderedDict()
         self._checking: dict[bytes, asyncio.Task[bool]] = {}
+        self._forgotten = 0  # times
         self._checker = ThreadPoolExecutor(1, "password")
         self.failed: Counter[str] = Counter()
         self._last_address = ""
@@ -129,7 +131,9 @@ class Login:
 
     def forget(self) -> None:
         """End every session, and believe nothing that was found out about passwords."""
+        self._forgotten += 1
         self._wrong.clear()
+        self._checking.clear()
         self._browsers.end_all()
         self._programs.end_all()
 
@@ -141,7 +145,7 @@ class Login:
         """Check a password; the same one that many bring at once is checked once."""
         if len(password) > MAX_PASSWORD_BYTES:
             return self._count("wrong", address)
-        key = self._digest(user, password)
+        key, forgotten = self._digest(user, password), self._forgotten
         if key in self._wrong:
             return self._count("wrong", address)
         checking = self._checking.get(key)
@@ -153,7 +157,9 @@ class Login:
             self._checking[key] = checking
             checking.add_done_callback(lambda _: self._checking.pop(key, None))
         # Who hangs up meanwhile takes nothing from the others.
-        return await asyncio.shield(checking) or self._count("wrong", address)
+        is_right = await asyncio.shield(checking)
+        # All may have been forgotten after the check, and before we came to know of it.
+        return (is_right and forgotten == self._forgotten) or self._count("wrong", address)
 
     async def _check(self, key: bytes, user: str, password: str, address: str) -> bool:
         hashed = self._users.hash_of(user)

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.requests import ClientDisconnect
 
 from camfleet_hub.users import ADMIN
 from camfleet_hub.web.access import (
@@ -108,6 +109,8 @@ async def _read_form(request: Request) -> dict[str, str]:
                 body += chunk
                 if len(body) > _MOST_FORM_BYTES:
                     raise HTTPException(413, f"form is larger than {_MOST_FORM_BYTES} bytes")
+    except ClientDisconnect as error:  # nobody is left to read it
+        raise HTTPException(400, "form is not whole") from error
     except TimeoutError as error:
         raise HTTPException(408, f"form did not come within {_FORM_S:.0f} s") from error
     try:

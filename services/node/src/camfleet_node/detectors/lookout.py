@@ -5,22 +5,18 @@ It never holds up the capture, nor holds a picture while it waits.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Sequence
 from typing import Final
 
 from camfleet.detection import MAX_PICTURE_BYTES
-from camfleet.mailbox import Mailbox
 from camfleet.outbox import Outlet
 from camfleet_node.detectors.detector import Change, Detector
 from camfleet_node.detectors.small import LONG_SIDE, small_gray
 from camfleet_node.encoder import encode
 from camfleet_node.processing import Processing
+from camfleet_node.reader import Reader
 from camfleet_node.sources import Content, Picture
-from camfleet_node.unfit_log import UnfitLog
 
-_WAIT_S: Final = 0.2  # how soon the thread notices that it is to stop
 _QUALITIES: Final = (75, 40, 10)  # the next one where a picture is too large
 _NS: Final = 1_000_000_000
 
@@ -42,7 +38,7 @@ class Pace:
         return True
 
 
-class Lookout:
+class Lookout(Reader):
     """Shows pictures to detectors until it is stopped.
 
     Args:
@@ -60,17 +56,14 @@ class Lookout:
         self._processing = processing.narrowed(LONG_SIDE)
         self._place = processing.place
         self._pace = Pace(max(detector.fps for detector in detectors))
-        self._log = UnfitLog(camera)
         self._changes = 0
         self._known: set[Detector] = set()  # whose first state was told
-        self._pictures: Mailbox[tuple[int, Picture[Content]]] = Mailbox()
-        self._thread = threading.Thread(target=self._run, name=f"look-{camera}", daemon=True)
-        self._thread.start()
+        super().__init__(f"look-{camera}", camera)
 
     def offer(self, picture: Picture[Content], monotonic_ns: int) -> None:
         """Leave a picture where one is due; from the capture's thread."""
         if self._pace.is_due(monotonic_ns):
-            self._pictures.put((monotonic_ns, picture))
+            self._put(monotonic_ns, picture)
 
     # For who decides what is sent, on any thread.
 
@@ -84,31 +77,10 @@ class Lookout:
         """How often any detector has told a change, beyond its first state."""
         return self._changes
 
-    def stop(self) -> None:
-        """Tell the thread to end, and wait for nothing."""
-        self._pictures.close()
-
-    def join(self, deadline_s: float) -> None:
-        """Wait for the thread until a monotonic time."""
-        self._thread.join(max(0.0, deadline_s - time.monotonic()))
-
     # On its own thread.
 
-    def _run(self) -> None:
-        while not self._pictures.is_closed:
-            self._step()
-
-    def _step(self) -> None:
-        """Take a picture and look at it; nothing holds it once this has returned."""
-        taken = self._pictures.take(_WAIT_S)
-        if taken is None:
-            return
-        try:
-            self._look(*taken)
-        except Exception as error:  # noqa: BLE001 - a supervision boundary: the next one may fit
-            self._log.tell(error)
-
-    def _look(self, monotonic_ns: int, picture: Picture[Content]) -> None:
+    def work(self, monotonic_ns: int, picture: Picture[Content], /) -> None:
+        """Show a picture to the detectors for which one is due."""
         image = None
         for detector, pace in self._detectors:
             if not pace.is_due(monotonic_ns):

@@ -17,10 +17,11 @@ from camfleet_node.opener import open_source
 from camfleet_node.settings.sources import CameraSettings, OpenCVCamera
 from camfleet_node.settings.v4l2 import V4L2Camera
 from camfleet_node.sources import Source, SourceError
+from camfleet_node.starting import longest_start_s
 
 Opens = Callable[[str, CameraSettings], Source]
 
-_MOST_S: Final = 15.0  # a Pi starts libcamera in some seconds, and an RTSP camera sends a key frame
+_MOST_S: Final = 15.0  # a Pi starts libcamera in some seconds
 _SHOWN: Final = 4
 _LIBCAMERA: Final = "camfleet_node.sources.libcamera_view"
 _V4L2: Final = "camfleet_node.sources.v4l2_view"
@@ -29,9 +30,11 @@ _V4L2: Final = "camfleet_node.sources.v4l2_view"
 def look_at_libcamera(*, is_wanted: bool) -> Iterator[Finding]:
     """Tell what libcamera sees; that it is missing matters where a camera needs it."""
     view = _look(_LIBCAMERA)
-    problem = view if isinstance(view, str) else view.problem
-    if problem:
-        yield fail("libcamera", problem) if is_wanted else ok("libcamera", problem)
+    if isinstance(view, str):  # that it hangs is odd whoever needs it
+        yield (fail if is_wanted else warn)("libcamera", view)
+        return
+    if view.problem:
+        yield (fail if is_wanted else ok)("libcamera", view.problem)
         return
     for camera in view.cameras:
         modes = f", modes {_few(camera.modes)}" if camera.modes else ""
@@ -57,7 +60,7 @@ def look_at_v4l2() -> Iterator[Finding]:
 
 
 def look_at_camera(
-    name: str, settings: CameraSettings, *, opens: Opens = open_source, limit_s: float = _MOST_S
+    name: str, settings: CameraSettings, *, opens: Opens = open_source, limit_s: float | None = None
 ) -> Finding:
     """Open a camera, take one picture, and close it.
 
@@ -65,8 +68,9 @@ def look_at_camera(
         name: of the camera.
         settings: of it.
         opens: for tests.
-        limit_s: so long it may take.
+        limit_s: for tests; so long it may take.
     """
+    limit_s = limit_s or max(_MOST_S, longest_start_s(settings))
     begun_s = time.monotonic()
     shape = within(limit_s, lambda: _take(opens, name, settings))
     what = f"{name}: {settings.source}"

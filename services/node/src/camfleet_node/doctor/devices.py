@@ -62,11 +62,10 @@ def look_at_devices(
         if there and not shut:
             yield ok("devices", f"{kind}: {_names(path.name for path in there)} may be opened")
         if missing:
-            folder = kind.rpartition("/")[0]
             yield verdict(
                 "devices",
                 f"{kind}: the machine has {_names(missing)}, which are not here",
-                _devices_remedy([f"{folder}/{name}" for name in missing], identity),
+                _devices_remedy(kind, missing, identity),
             )
         yield from _tell_shut(kind, shut, identity, root)
     if not count:
@@ -113,11 +112,10 @@ def _try(path: Path, opens: Opens) -> _Shut | None:
 def _tell_shut(kind: str, shut: list[_Shut], identity: Identity, root: Path) -> Iterator[Finding]:
     foreign = [one.path.name for one in shut if one.number == errno.EPERM]
     if foreign:
-        folder = kind.rpartition("/")[0]
         yield fail(
             "devices",
             f"{kind}: {_names(foreign)} are not allowed to this container",
-            _devices_remedy([f"{folder}/{name}" for name in foreign], identity),
+            _devices_remedy(kind, foreign, identity),
         )
     by_group: dict[int, list[str]] = {}
     for one in shut:
@@ -136,9 +134,11 @@ def _tell_shut(kind: str, shut: list[_Shut], identity: Identity, root: Path) -> 
         yield fail("devices", found, remedy)
 
 
-def _devices_remedy(paths: list[str], identity: Identity) -> str:
+def _devices_remedy(kind: str, names: list[str], identity: Identity) -> str:
     if not identity.is_contained:
         return "wait for udev, or load the driver anew"
+    folder = kind.rpartition("/")[0]
+    paths = [f"{folder}/{name}" for name in names]
     return "devices: [" + ", ".join(paths) + "] in docker-compose.yml"
 
 

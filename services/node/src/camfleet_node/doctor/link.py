@@ -37,11 +37,11 @@ def look_at_hub(address: str, bundle: Bundle | None) -> Iterator[Finding]:
         address: the hub's.
         bundle: this node's keys; None where the link is plain.
     """
-    parts = urlsplit(address)
-    host, port = parts.hostname, parts.port
-    if parts.scheme != "tcp" or not host or not port:
+    place = _place(address)
+    if place is None:
         yield fail("hub", f"address is {address!r}", "want tcp://HOST:PORT")
         return
+    host, port = place
     problem = within(_MOST_S, lambda: _reach(host, port))
     if isinstance(problem, Finding):
         yield problem
@@ -92,6 +92,16 @@ def ask_clock(open_sender: Callable[[], Sender]) -> Offset | None:
             return clock
     except LocalProtocolError:
         return None
+
+
+def _place(address: str) -> tuple[str, int] | None:
+    """Host and port of an address; None where it is none."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    return (host, port) if parts.scheme == "tcp" and host and port else None
 
 
 def _reach(host: str, port: int) -> Finding | bytes:

@@ -66,8 +66,8 @@ class NodeSettings(BaseSettings):
         ge=1,
         le=3600,
         description="Without a picture, after which a camera that hangs is reopened, or three of "
-        "its usual intervals where that is longer. If it hangs again, the node ends with exit "
-        "code 1, to be started anew.",
+        "its usual intervals where that is longer; at its start up to 40 s. If it hangs again, the "
+        "node ends with exit code 1, to be started anew.",
         examples=["30"],
     )
     hot_c: Annotated[float, Unit("°C")] = Field(

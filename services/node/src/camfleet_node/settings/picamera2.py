@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, FiniteFloat, field_validator
 
 from camfleet.settings import Unit
 from camfleet_node.settings.camera import Camera, Pixels, Rate
@@ -14,7 +14,7 @@ from camfleet_node.settings.camera import Camera, Pixels, Rate
 WhiteBalance = Literal[
     "auto", "incandescent", "tungsten", "fluorescent", "indoor", "daylight", "cloudy"
 ]
-Control = bool | int | float | list[float]
+Control = bool | int | FiniteFloat | list[FiniteFloat]
 
 
 class Picamera2Camera(Camera):
@@ -129,6 +129,13 @@ class Picamera2Camera(Camera):
     def red_and_blue(self) -> tuple[float, float] | None:
         """The two of COLOUR_GAINS."""
         return _numbers(self.colour_gains, ",", float) if self.colour_gains else None
+
+    @field_validator("preview_width")
+    @classmethod
+    def _check_preview(cls, width: int | None) -> int | None:
+        if width and width < 64:
+            raise ValueError("0, or 64 and more")
+        return width
 
     @field_validator("sensor_mode")
     @classmethod

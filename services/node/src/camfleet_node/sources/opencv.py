@@ -6,7 +6,6 @@ driver's or FFmpeg's queue for a slow reader, and closing does not wait for a ca
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import time
 from threading import Thread
@@ -15,9 +14,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from camfleet.mailbox import Mailbox
 from camfleet_node.sources.device import ask, name_of, open_capture
-from camfleet_node.sources.picture import Image, Picture, SourceError
+from camfleet_node.sources.newest import Newest
+from camfleet_node.sources.picture import Image, Picture
 
 _RELEASE_S: Final = 0.5  # a healthy camera ends its grab within a frame; one that hangs must wait
 
@@ -47,13 +46,9 @@ class OpenCVSource:
         timeout_s: float = 5.0,
     ) -> None:
         self._name = name_of(device)
-        self._timeout_s = timeout_s
         self._capture = open_capture(device, timeout_s)
         ask(self._capture, width, height, fps)
-        self._pictures: Mailbox[tuple[int, Picture[Image]]] = Mailbox()  # with their numbers
-        self._next = 0  # the number that follows the last one read
-        self._problem = f"gave no picture for {timeout_s:g} s"  # unless it is another
-        self._is_closed = False
+        self._pictures: Newest[Image] = Newest(self._name, timeout_s)
         self._thread = Thread(target=self._run, name=f"capture {self._name}", daemon=True)
         self._thread.start()
 
@@ -63,18 +58,10 @@ class OpenCVSource:
         Raises:
             SourceError: the stream has ended or failed, or gave no picture for `timeout_s`.
         """
-        taken = self._pictures.take(self._timeout_s)
-        if self._is_closed:
-            return None
-        if taken is None:
-            raise SourceError(f"{self._name} {self._problem}")
-        number, picture = taken
-        passed_over, self._next = number - self._next, number + 1
-        return dataclasses.replace(picture, passed_over=passed_over)
+        return self._pictures.read()
 
     def close(self) -> None:
         """End a `read` that waits, and free the device as soon as OpenCV lets go of it."""
-        self._is_closed = True
         self._pictures.close()
         self._thread.join(_RELEASE_S)
 
@@ -82,16 +69,15 @@ class OpenCVSource:
         problem = "failed"
         try:
             for number in itertools.count():
-                if self._is_closed or not (picture := self._grab()):
+                if self._pictures.is_closed or not (picture := self._grab()):
                     break
-                self._pictures.put((number, picture))
+                self._pictures.put(number, picture)
             problem = "ended, or failed to give a picture"
         except cv2.error as error:
             problem = f"failed: {error.err}"
         finally:  # whatever happened, a reader must learn of it rather than wait
             self._capture.release()
-            self._problem = problem
-            self._pictures.close()
+            self._pictures.end(problem)
 
     def _grab(self) -> Picture[Image] | None:
         if not self._capture.grab():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from threading import Lock
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
@@ -31,11 +31,11 @@ from camfleet_node.sources.libcamera_stack import (
     load_stack,
     take_tuning,
 )
+from camfleet_node.sources.libcamera_view import CameraView
 from camfleet_node.sources.picture import Picture, Planes, SettingError, SourceError
 from camfleet_node.sources.sensor_time import SensorTime, count_between
+from camfleet_node.starting import longest_wait_s
 
-_SILENCE_S: Final = 5.0
-_INTERVALS: Final = 6  # that a camera may need for pictures of its start, which it keeps
 _log = structlog.get_logger()
 
 
@@ -49,8 +49,7 @@ class Picamera2Source:
         name: of the camera, for the log.
         stack: for tests; libcamera and picamera2.
         sensor_time: for tests.
-        timeout_s: for tests; the longest wait for a picture. By default 5 s
-            and six intervals.
+        timeout_s: for tests; the longest wait for a picture. By default 5 s and six intervals.
 
     Raises:
         SourceError: saying what was found and what was wanted.
@@ -71,7 +70,7 @@ class Picamera2Source:
         take_tuning(settings.tuning_file)
         self._stack = stack or load_stack()
         self._sensor_time = sensor_time or SensorTime()
-        self._timeout_s = timeout_s or _SILENCE_S + _INTERVALS / settings.fps
+        self._timeout_s = timeout_s or longest_wait_s(settings.fps)
         self._slot: Mailbox[tuple[int, Any]] = Mailbox()  # requests with their numbers
         self._completed = 0  # requests; picamera2's thread counts
         self._next = 0  # the number that follows the last one read
@@ -119,22 +118,19 @@ class Picamera2Source:
             self._opened.camera.pre_callback = None
             if self._choice is not None:
                 self._choice.close()
-            self._leave_sensor()
+            self._leave_sensor(self._opened.view)
 
     def _open(self) -> Opened:
         try:
             view = find_camera(self._settings, self._stack)
             if self._settings.hdr == "sensor":
                 set_sensor_hdr(view, self._stack, is_on=True)
-            opened = open_camera(self._settings, self._name, view, self._stack)
+            try:
+                opened = self._start(view)
+            except BaseException:
+                self._leave_sensor(view)
+                raise
         except (AttributeError, IndexError, OSError, RuntimeError, ValueError) as error:
-            raise SourceError(self._tell(error)) from error
-        try:
-            self._lending = Lending(opened.lendable)
-            opened.camera.pre_callback = self._take
-            opened.camera.start()
-        except (OSError, RuntimeError) as error:
-            opened.camera.close()
             raise SourceError(self._tell(error)) from error
         main, lores = opened.main, opened.lores
         _log.info(
@@ -148,12 +144,23 @@ class Picamera2Source:
         )
         return opened
 
-    def _leave_sensor(self) -> None:
+    def _start(self, view: CameraView) -> Opened:
+        opened = open_camera(self._settings, self._name, view, self._stack)
+        try:
+            self._lending = Lending(opened.lendable)
+            opened.camera.pre_callback = self._take
+            opened.camera.start()
+        except BaseException:
+            opened.camera.close()
+            raise
+        return opened
+
+    def _leave_sensor(self, view: CameraView) -> None:
         """Turn a sensor's own HDR off, for it would stay on for whoever opens it next."""
         if self._settings.hdr != "sensor":
             return
         try:
-            set_sensor_hdr(self._opened.view, self._stack, is_on=False)
+            set_sensor_hdr(view, self._stack, is_on=False)
         except (OSError, RuntimeError) as error:
             _log.warning("HDR stays on", camera=self._name, problem=self._tell(error))
 

@@ -47,6 +47,7 @@ class FakeDevice:
     can_flip: bool = True
     is_busy: bool = False
     buffers: int = 0  # however many are asked for; 0 for as many
+    start_error: Exception | None = None
 
     def acquire(self) -> None:
         """Take it, for one at a time."""
@@ -188,6 +189,8 @@ class FakePicamera2:
 
     def start(self) -> None:
         """Let pictures be completed."""
+        if self.camera.start_error:
+            raise self.camera.start_error
         self.is_started = True
 
     def close(self) -> None:

@@ -5,11 +5,20 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-_FIELDS: Final = re.compile(r'(\w+)\s*=\s*(?:"([^"]*)"|([^\s,]+))')
+_MOST_CHALLENGE: Final = 4096  # characters
+# Without the \b it would look for an end from each letter of a long word, and hold the GIL.
+_FIELDS: Final = re.compile(r'\b(\w+)\s*=\s*(?:"([^"]*)"|([^\s,]+))')
 _HASHES: Final = {"MD5": "md5", "SHA-256": "sha256"}
+
+
+def best_of(challenges: Iterable[str]) -> str:
+    """The challenge whose answer tells a listener least; where there is none, an empty one."""
+    kinds = {"digest": 0, "basic": 1}
+    return min(challenges, key=lambda one: kinds.get(_kind(one), len(kinds)), default="")
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,8 +38,12 @@ class Credentials:
             nonce: ours, never used before (RFC 7616, 3.3).
 
         Raises:
-            ValueError: the camera wants another kind.
+            ValueError: the camera wants another kind, or says too much.
         """
+        if len(challenge) > _MOST_CHALLENGE:
+            raise ValueError(
+                f"asks for credentials in {len(challenge)} characters, want {_MOST_CHALLENGE}"
+            )
         kind, _, rest = challenge.strip().partition(" ")
         if kind.lower() == "basic":
             return "Basic " + b64encode(f"{self.user}:{self.password}".encode()).decode()
@@ -64,6 +77,10 @@ class Credentials:
             shown["opaque"] = fields["opaque"]
         quoted = ", ".join(f'{name}="{_escape(value)}"' for name, value in shown.items())
         return f"Digest {quoted}, algorithm={algorithm}{bare}"
+
+
+def _kind(challenge: str) -> str:
+    return challenge.strip().partition(" ")[0].lower()
 
 
 def _escape(value: str) -> str:

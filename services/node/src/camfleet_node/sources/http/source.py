@@ -6,25 +6,48 @@ network's buffers for a slow reader.
 
 from __future__ import annotations
 
-import dataclasses
 import secrets
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from threading import Thread
+from io import BufferedReader
+from threading import Event, Thread, Timer
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from camfleet.mailbox import Mailbox
 from camfleet_node.address import is_http, without_credentials
 from camfleet_node.sources.camera_jpeg import read_jpeg
-from camfleet_node.sources.http.credentials import Credentials
+from camfleet_node.sources.http.credentials import Credentials, best_of
 from camfleet_node.sources.http.parts import boundary_of, parts
+from camfleet_node.sources.newest import Newest
 from camfleet_node.sources.picture import Jpeg, Picture, SettingError, SourceError
 
 _OK, _UNAUTHORIZED = 200, 401
 _JOIN_S: Final = 0.5
+
+
+class _Reader(BufferedReader):
+    """Reads no more than it is asked for: for a chunk of -1 bytes, http.client asks for all."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read so many bytes, or fewer at the end.
+
+        Raises:
+            ValueError: for all there are.
+        """
+        if size is None or size < 0:
+            raise ValueError(f"has a chunk of {size} bytes, want 0 or more")
+        return super().read(size)
+
+
+class _Response(HTTPResponse):
+    def __init__(
+        self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str = ""
+    ) -> None:
+        super().__init__(sock, debuglevel, method, url)
+        self.fp = _Reader(self.fp.detach())
 
 
 class HttpSource:
@@ -47,13 +70,10 @@ class HttpSource:
         self.broken = 0
         self._name = _name_of(url)
         self._timeout_s = timeout_s
-        self._is_closed = False
         self._connection: HTTPConnection | None = None
         self._socket: socket.socket | None = None
         self._response: HTTPResponse | None = None
-        self._pictures: Mailbox[tuple[int, Picture[Jpeg]]] = Mailbox()  # with their numbers
-        self._next = 0  # the number that follows the last one read
-        self._problem = f"gave no picture for {timeout_s:g} s"  # unless it is another
+        self._pictures: Newest[Jpeg] = Newest(self._name, timeout_s)
         try:
             response = self._open(url)
             boundary = _check(response)
@@ -71,22 +91,13 @@ class HttpSource:
         Raises:
             SourceError: the stream has ended or failed, or gave no picture for `timeout_s`.
         """
-        taken = self._pictures.take(self._timeout_s)
-        if self._is_closed:
-            return None
-        if taken is None:
-            raise SourceError(f"{self._name} {self._problem}")
-        number, picture = taken
-        passed_over, self._next = number - self._next, number + 1
-        return dataclasses.replace(picture, passed_over=passed_over)
+        return self._pictures.read()
 
     def close(self) -> None:
         """End a `read` that waits, and hang up."""
-        self._is_closed = True
         self._pictures.close()
         if self._socket is not None:
-            with suppress(OSError):  # the camera has hung up before
-                self._socket.shutdown(socket.SHUT_RDWR)
+            _shut(self._socket)
         self._thread.join(_JOIN_S)
 
     def _open(self, url: str) -> HTTPResponse:
@@ -98,18 +109,20 @@ class HttpSource:
             return response
         self._hang_up()
         known = Credentials(unquote(target.username), unquote(target.password or ""))
-        challenge = response.headers.get("WWW-Authenticate", "")
+        challenge = best_of(response.headers.get_all("WWW-Authenticate", []))
         answer = known.answer(challenge, "GET", path, secrets.token_hex(8))
         return self._ask(target.scheme, target.netloc, path, answer)
 
     def _ask(self, scheme: str, netloc: str, path: str, answer: str = "") -> HTTPResponse:
         kind = HTTPSConnection if scheme == "https" else HTTPConnection
         self._connection = kind(netloc.rpartition("@")[2], timeout=self._timeout_s)
+        self._connection.response_class = _Response
         self._connection.connect()
         self._socket = self._connection.sock  # which the answer may take over
         headers = {"Authorization": answer} if answer else {}
-        self._connection.request("GET", path, headers={"Connection": "close", **headers})
-        self._response = self._connection.getresponse()
+        with _within(self._timeout_s, self._socket):
+            self._connection.request("GET", path, headers={"Connection": "close", **headers})
+            self._response = self._connection.getresponse()
         return self._response
 
     def _hang_up(self) -> None:
@@ -126,17 +139,16 @@ class HttpSource:
             for body in parts(response, boundary):
                 picture = self._picture(body)
                 if picture is not None:
-                    self._pictures.put((number, picture))
+                    self._pictures.put(number, picture)
                 number += 1
-                if self._is_closed:
+                if self._pictures.is_closed:
                     break
             problem = "has ended"
         except (OSError, HTTPException, ValueError) as error:
             problem = _explain(error)
         finally:  # whatever happened, a reader must learn of it rather than wait
             self._hang_up()
-            self._problem = problem
-            self._pictures.close()
+            self._pictures.end(problem)
 
     def _picture(self, body: bytes) -> Picture[Jpeg] | None:
         # A compromise: it was captured earlier, by exposure, the camera's encoder and the way
@@ -148,6 +160,38 @@ class HttpSource:
             self.broken += 1
             return None
         return Picture(jpeg, captured_ns, time.time_ns() - captured_ns)
+
+
+@contextmanager
+def _within(timeout_s: float, connection: socket.socket) -> Iterator[None]:
+    """Cut a connection off that takes longer: a socket's own timeout begins with each byte anew.
+
+    Raises:
+        TimeoutError: it did.
+    """
+    is_late = Event()
+
+    def cut() -> None:
+        is_late.set()
+        _shut(connection)
+
+    timer = Timer(timeout_s, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, HTTPException) as error:
+        raise (TimeoutError() if is_late.is_set() else error) from None
+    finally:
+        timer.cancel()
+    if is_late.is_set():
+        raise TimeoutError
+
+
+def _shut(connection: socket.socket) -> None:
+    """End every read that waits."""
+    with suppress(OSError):  # the camera has hung up before
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _name_of(url: str) -> str:
@@ -185,4 +229,5 @@ def _explain(error: Exception) -> str:
         return f"cannot be reached: {error.strerror or type(error).__name__}"
     if isinstance(error, HTTPException):
         return f"speaks no HTTP: {type(error).__name__}"
-    return str(error)
+    # A camera's own words are in it, and it may be shown on a terminal.
+    return "".join(letter if letter.isprintable() else "?" for letter in str(error))

@@ -70,7 +70,8 @@ class Queue:
         with suppress(SourceError):
             self._device.ask(k.STREAMOFF, k.Switch(k.CAPTURE))
         for mapped in self._maps:
-            mapped.close()
+            with suppress(BufferError):  # an error on its way out still holds a part of it
+                mapped.close()
         self._maps.clear()
         with suppress(SourceError):
             self._device.ask(k.REQBUFS, k.BufferRequest(count=0, type=k.CAPTURE, memory=k.MMAP))

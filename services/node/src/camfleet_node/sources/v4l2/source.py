@@ -25,6 +25,7 @@ from camfleet_node.sources.v4l2.pixels import Form, read_pixels
 from camfleet_node.sources.v4l2.queue import Queue
 from camfleet_node.sources.v4l2.refusal import others
 from camfleet_node.sources.v4l2.stamp import age_ns
+from camfleet_node.starting import longest_wait_s
 
 _NS: Final = 1_000_000_000
 _MOST_PASSED: Final = 1000  # a sequence that leaps by more has begun anew
@@ -37,7 +38,7 @@ class V4L2Source:
     Args:
         settings: what is wanted of it.
         kernel: for tests.
-        timeout_s: the longest wait for a picture.
+        timeout_s: for tests; the longest wait for a picture. By default 5 s and six intervals.
 
     Attributes:
         fourcc: the format that it gives, as four letters.
@@ -50,11 +51,15 @@ class V4L2Source:
     """
 
     def __init__(
-        self, settings: V4L2Camera, *, kernel: k.Kernel | None = None, timeout_s: float = 5.0
+        self,
+        settings: V4L2Camera,
+        *,
+        kernel: k.Kernel | None = None,
+        timeout_s: float | None = None,
     ) -> None:
         self.broken = 0
         self._path = settings.device
-        self._timeout_s = timeout_s
+        self._timeout_s = timeout_s or longest_wait_s(settings.fps)
         self._sequence = -1
         self._is_closed = False
         self._using = Lock()  # held by whoever reads or frees the device
@@ -78,7 +83,7 @@ class V4L2Source:
         """Wait for a picture that was not read before; None when closed.
 
         Raises:
-            SourceError: the device failed or is gone, or gave no whole picture for `timeout_s`.
+            SourceError: the device failed or is gone, or gave no whole picture in time.
         """
         with self._using:
             deadline_ns = time.monotonic_ns() + round(self._timeout_s * _NS)
