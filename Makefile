@@ -53,7 +53,8 @@ $(ANSIBLE_READY): $(BIN)/python requirements/ansible.txt
 	@touch $@
 
 # Archives that the playbooks copy to hosts without a registry; their layers are compressed.
-$(IMAGES)/camfleet-%.tar: $(wildcard requirements/*.txt services/*/Dockerfile)
+SOURCES := $(shell find shared services -name '*.pyc' -prune -o -type f -print)
+$(IMAGES)/camfleet-%.tar: $(wildcard requirements/*.txt) $(SOURCES)
 	@mkdir -p $(IMAGES)
 	docker buildx build --provenance=false --platform linux/$(lastword $(subst -, ,$*)) \
 	    --file services/$(firstword $(subst -, ,$*))/Dockerfile --build-arg VERSION=$(or $(VERSION),local) \

@@ -1,6 +1,7 @@
 """Makes one Pi a node of a hub on this machine, without an inventory: `make pi HOST=pi@garden`.
 
-It starts the hub where none runs, makes the image where there is none, and runs deploy-nodes.yml.
+It starts the hub where none runs, makes the image where these sources have none yet, and runs
+deploy-nodes.yml.
 """
 
 from __future__ import annotations
@@ -29,8 +30,7 @@ def main() -> None:
     architecture, address = ask(user, host)
     start_hub()
     image = IMAGES / f"camfleet-node-{architecture}.tar"
-    if not image.exists():
-        _run("make", "-C", str(ROOT), str(image.relative_to(ROOT)))
+    _run("make", "-C", str(ROOT), str(image.relative_to(ROOT)))
     hub = options.hub or address
     inventory = describe(user, host, hub, json.loads(options.cameras))
     with tempfile.TemporaryDirectory() as folder:

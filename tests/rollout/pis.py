@@ -57,7 +57,7 @@ def remove_leftovers() -> None:
     command = ("docker", "ps", "--all", "--filter", f"name=^{PREFIX}", "--format", "{{.Names}}")
     for container in run(*command).split():
         pid = container.removeprefix(PREFIX).partition("-")[0]
-        if not Path("/proc", pid).exists():
+        if pid.isdigit() and not Path("/proc", pid).exists():
             remove(container)
 
 
