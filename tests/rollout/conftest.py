@@ -21,7 +21,7 @@ _TAGS = (_HOST, *_SERVICES.values())
 _HOSTS = ("display", "pond", "gate")
 _MADE = {
     "newer": "LABEL org.camfleet.test=newer",
-    "crashing": 'ENTRYPOINT ["sh", "-c", "echo out of order; exit 3"]',
+    "crashing": 'ENTRYPOINT ["sh", "-c", "echo first words; echo out of order; exit 3"]',
     "silent": 'HEALTHCHECK CMD true\nENTRYPOINT ["sleep", "infinity"]',
 }
 

@@ -322,14 +322,14 @@ def _camera(camera: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def table(found: list[dict[str, Any]], columns: list[str]) -> list[str]:
-    """Lines with aligned columns."""
+def table(found: list[dict[str, Any]], columns: list[str]) -> str:
+    """Lines with aligned columns; one text, for Ansible would fold each line of a list."""
     cells = [columns] + [[_cell(row.get(column)) for column in columns] for row in found]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
+    return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in cells
-    ]
+    )
 
 
 def _cell(value: object) -> str:
