@@ -1,7 +1,8 @@
 # Both images for both architectures, with provenance and a bill of materials:
 #   VERSION=0.1.0 REVISION=$(git rev-parse HEAD) REGISTRY=registry.example.org/me/ \
-#     docker buildx bake --push
-# `docker buildx bake --print` shows what it would do; docs/containers.md says more.
+#     docker buildx bake -f docker-bake.hcl --push
+# `--print` shows what it would do. Without -f, bake takes docker-compose.yml too, which is for one
+# machine. docs/containers.md says more.
 
 variable "VERSION" {
   default = "local"

@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 
+import hypothesis
 import pytest
 
 for variable in [name for name in os.environ if name.startswith("CAMFLEET_")]:
     if not variable.startswith(("CAMFLEET_TEST_", "CAMFLEET_SCREENSHOT")):
         del os.environ[variable]  # a developer's own settings are none of the tests'
+
+# How long an example takes, or takes to be thought of, says nothing on a busy machine.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -23,15 +23,15 @@ from camfleet.sender import Sender
 from camfleet_hub.users import set_password
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, ConsoleMessage, Page
 
-READY_S: Final = 30.0  # a loaded machine imports OpenCV in some seconds
-STOP_S: Final = 10.0
+READY_S: Final = 60.0  # a loaded machine imports OpenCV in some seconds
+STOP_S: Final = 30.0
 POLL_S: Final = 0.05
-PAGE_MS: Final = 20_000
+PAGE_MS: Final = 45_000  # four nodes start meanwhile, each of which imports OpenCV
 LOCK: Final = "a horse, a battery"  # the password of a wall that has one
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS: Final = (
@@ -96,7 +96,7 @@ class Wall:
     def __init__(self, logs: Path, stack: ExitStack, password: str = "") -> None:
         self._log = stack.enter_context((logs / "services.log").open("wb"))
         self._stack = stack
-        ports = _free_ports(5)
+        ports = stack.enter_context(held_ports(5))
         self._web, self._nodes, self._subscribers, self._imagezmq, self._metrics = ports
         self._services: list[Service] = []
         self._folder = logs
@@ -195,10 +195,27 @@ class Console:
             self._problems.append(message.text)
 
 
-def _free_ports(count: int) -> list[int]:
+@contextmanager
+def held_ports(count: int) -> Iterator[list[int]]:
+    """Ports that a program which is told of them may listen on, and that nobody else is given.
+
+    Each is bound to a socket that never listens. With SO_REUSEADDR on both (socket(7)), as
+    servers and ZeroMQ set it, another one may listen there, and again after it has ended;
+    meanwhile the kernel chooses it neither for a port 0 nor for a connection that goes out.
+    """
     with ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in held]
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(("127.0.0.1", 0))
+        yield [one.getsockname()[1] for one in sockets]
+
+
+@pytest.fixture(name="hold_ports")
+def _hold_ports() -> Iterator[Callable[[int], list[int]]]:
+    """Gives ports that nobody else is given until the end of a test."""
+    with ExitStack() as stack:
+        yield lambda count: stack.enter_context(held_ports(count))
 
 
 def _wait_healthy(url: str, service: Service) -> None:

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
 NAMES = ("garden", "gate", "porch", "workshop")
 CAMERAS = [f"{name}/front" for name in NAMES]
-DEADLINE_S = 20.0
+DEADLINE_S = 45.0
 LEGIBLE = 4.5  # WCAG 2.2, 1.4.3
 SANE_MS = 5000  # not a measure of speed: more than that means that something is wrong
 FRAME = struct.Struct("<BBHIdd")
-REFUSED = "net::ERR_CONNECTION_REFUSED"  # a browser says so on its console, whatever a page does
+# A browser says so on its console, whatever a page does; it may also meet a hub in mid-stop.
+AWAY = ("net::ERR_CONNECTION_", "net::ERR_EMPTY_RESPONSE", "WebSocket connection to ")
 
 
 def tile(page: Page, camera: str) -> Locator:
@@ -98,6 +99,7 @@ def describe(latencies_ms: list[float]) -> str:
 def test_the_tile_tells_rate_latency_with_its_uncertainty_and_age(wall: Wall, page: Page) -> None:
     wall.start_node("garden")
     page.goto("/")
+    wait_painted(page, ["garden/front"], 1)
     garden = tile(page, "garden/front")
     expect(garden).to_have_attribute("data-state", "online")
     expect(garden.locator(".name")).to_have_text(re.compile(r"garden\s*/\s*front"))
@@ -131,7 +133,7 @@ def test_a_camera_that_hangs_is_shown_with_its_age_and_comes_back(wall: Wall, pa
 
 
 def test_the_page_outlives_a_restart_of_the_hub(wall: Wall, page: Page, console: Console) -> None:
-    console.expected = (REFUSED,)
+    console.expected = AWAY
     wall.start_node("garden")
     page.goto("/")
     wait_painted(page, ["garden/front"], 5)
@@ -493,6 +495,7 @@ def test_the_wall_can_be_photographed(wall: Wall, page: Page, tmp_path: Path) ->
     page.goto("/")
     expect(page.locator("#online")).to_have_text("4 of 4 online")
     told = re.compile(r"^[1-9].*s$")  # every number is there, so nobody sees a dash
+    wait_painted(page, [f"{name}/{camera}" for name, camera in cameras.items()], 1)
     for number in page.locator(".tile .fps, .tile .latency").all():
         expect(number).to_have_text(told)
     path = Path(os.environ.get("CAMFLEET_SCREENSHOT") or tmp_path / "wall.png")

@@ -17,7 +17,12 @@ from tests.containers.conftest import Project, get, until
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-CAMERAS: Final = ("garden/pond", "gate/street", "porch/lantern", "workshop/lathe")
+CAMERAS: Final = (
+    "demo-garden/pond",
+    "demo-gate/street",
+    "demo-porch/lantern",
+    "demo-workshop/lathe",
+)
 NODES: Final = tuple(f"demo-{camera.partition('/')[0]}" for camera in CAMERAS)
 PAGE_MS: Final = 30_000
 # Browsers count what was painted; a picture of an hour ago would be on the screen as well.
@@ -98,13 +103,13 @@ def test_the_demos_second_enrolment_changes_nothing(demo: Project) -> None:
 
 def test_the_demo_takes_no_name_that_is_enrolled_for_somebody_else(demo: Project) -> None:
     before = enrolled(demo)
-    program = "mv /srv/handover/garden.json /srv/handover/kept"
+    program = "mv /srv/handover/demo-garden.json /srv/handover/kept"
     in_handover(demo, program)
     try:
-        with pytest.raises(AssertionError, match="'garden' is enrolled already"):
+        with pytest.raises(AssertionError, match="'demo-garden' is enrolled already"):
             demo("run", "--rm", "--no-deps", "demo-enrol")
     finally:
-        in_handover(demo, "mv /srv/handover/kept /srv/handover/garden.json")
+        in_handover(demo, "mv /srv/handover/kept /srv/handover/demo-garden.json")
     assert enrolled(demo) == before
 
 
@@ -123,7 +128,7 @@ def test_a_hub_that_was_killed_comes_back_with_its_keys_and_all_cameras(demo: Pr
 def test_a_node_that_was_killed_comes_back(demo: Project) -> None:
     demo("kill", "--signal=KILL", "demo-garden")
     demo("start", "demo-garden")
-    demo.wait_frames(["garden/pond"])
+    demo.wait_frames(["demo-garden/pond"])
 
 
 def test_a_node_whose_frames_do_not_flow_is_unhealthy(demo: Project) -> None:

@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from email.message import Message
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
@@ -23,9 +23,9 @@ from camfleet.keyring import Keyring
 from camfleet.keys import Role
 
 T = TypeVar("T")
-DEADLINE_S: Final = 20.0  # a busy machine imports OpenCV in some seconds
+DEADLINE_S: Final = 40.0  # a busy machine imports OpenCV in some seconds, and stalls for some more
 POLL_S: Final = 0.02
-STOP_S: Final = 5.0
+QUICK_S: Final = 1.0
 
 
 class Answer(NamedTuple):
@@ -47,6 +47,7 @@ class Service:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("CAMFLEET_")}
         self.log = log
         with log.open("ab") as output:
+            self._begins_at = output.tell()  # what its predecessors said stands before
             self.process = subprocess.Popen(
                 command,
                 env=inherited | settings,
@@ -57,19 +58,21 @@ class Service:
             )
 
     def said(self) -> str:
-        return self.log.read_text(errors="replace")
+        with self.log.open("rb") as said:
+            said.seek(self._begins_at)
+            return said.read().decode(errors="replace")
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, float]:
         """Send a signal; return the exit code and how many seconds the end took."""
         begun_s = time.monotonic()
         self.process.send_signal(number)
-        return self.process.wait(STOP_S), time.monotonic() - begun_s
+        return self.process.wait(DEADLINE_S), time.monotonic() - begun_s
 
     def kill(self) -> None:
         """End it without a chance to say goodbye, if it still runs."""
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(STOP_S)
+        self.process.wait(DEADLINE_S)
 
 
 class House:
@@ -79,7 +82,8 @@ class House:
         self.folder = folder
         self._stack = ExitStack()
         names = ("WEB", "NODES", "SUBSCRIBERS", "IMAGEZMQ", "METRICS")
-        self.ports = dict(zip(names, free_ports(len(names)), strict=True))
+        ports = self._stack.enter_context(held_ports(len(names)))
+        self.ports = dict(zip(names, ports, strict=True))
         self.state = folder / "state"
         self.host = "127.0.0.1"  # that the hub listens on
         self.hub: Service
@@ -149,7 +153,7 @@ class House:
         """Ask the hub for a path, which is sent as it stands here."""
         url = f"http://{self.host}:{self.ports[port]}{path}"
         try:
-            with urllib.request.urlopen(url, timeout=STOP_S) as response:
+            with urllib.request.urlopen(url, timeout=DEADLINE_S) as response:
                 return Answer(response.status, _lower(response.headers), response.read())
         except urllib.error.HTTPError as error:
             with error:
@@ -185,13 +189,20 @@ def _lower(headers: Message) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on at this moment."""
+@contextmanager
+def held_ports(count: int) -> Iterator[list[int]]:
+    """Ports that a program which is told of them may listen on, and that nobody else is given.
+
+    Each is bound to a socket that never listens. With SO_REUSEADDR on both (socket(7)), as
+    servers and ZeroMQ set it, another one may listen there, and again after it has ended;
+    meanwhile the kernel chooses it neither for a port 0 nor for a connection that goes out.
+    """
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        yield [one.getsockname()[1] for one in sockets]
 
 
 def until(claim: Callable[[], T], said: Callable[[], object] = str) -> T:
@@ -201,6 +212,21 @@ def until(claim: Callable[[], T], said: Callable[[], object] = str) -> T:
         assert time.monotonic() < deadline_s, f"it never became true\n{said()}"
         time.sleep(POLL_S)
     return answer
+
+
+def quickest(action: Callable[[], float]) -> float:
+    """The least of up to five times: what else the machine does only ever adds to one."""
+    seconds = action()
+    for _ in range(4):
+        seconds = seconds if seconds < QUICK_S else min(seconds, action())
+    return seconds
+
+
+class Quickest:
+    """`quickest` for tests, which cannot import it."""
+
+    def __call__(self, action: Callable[[], float]) -> float:
+        return quickest(action)
 
 
 class Until:
@@ -213,6 +239,18 @@ class Until:
 @pytest.fixture(name="until", scope="session")
 def _until() -> Until:
     return Until()
+
+
+@pytest.fixture(name="quickest", scope="session")
+def _quickest() -> Quickest:
+    return Quickest()
+
+
+@pytest.fixture(name="hold_port")
+def _hold_port() -> Iterator[Callable[[], int]]:
+    """Gives a port that nobody else is given until the end of a test."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(held_ports(1))[0]
 
 
 @pytest.fixture

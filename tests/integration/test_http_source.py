@@ -15,6 +15,7 @@ from camfleet_node.sources.http import HttpSource
 from camfleet_node.sources.picture import Jpeg, Picture, SourceError
 
 PICTURE: bytes = simplejpeg.encode_jpeg(np.full((48, 64, 3), 99, np.uint8), 80, "BGR")
+DEADLINE_S = 20.0
 Until = Callable[[Callable[[], bool]], None]
 STREAM = "multipart/x-mixed-replace; boundary=cut"
 
@@ -32,7 +33,6 @@ class Camera(ThreadingHTTPServer):
         self.asked: list[str] = []
         self.ends = Event()
         self.goes_on = True
-        self.served = 0
 
     def url(self, credentials: str = "") -> str:
         return f"http://{credentials}127.0.0.1:{self.server_port}/cam?token=secret"
@@ -61,7 +61,6 @@ class Handler(BaseHTTPRequestHandler):
             for body in camera.body if camera.goes_on else ():
                 head = b"--cut\r\nContent-Length: %d\r\n\r\n" % len(body)
                 self.wfile.write(head + body + b"\r\n")
-                camera.served += 1
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- inherited name
         """Print nothing."""
@@ -75,14 +74,14 @@ def camera() -> Iterator[Camera]:
         yield camera
         camera.ends.set()
         camera.shutdown()
-        thread.join(5)
+        thread.join(DEADLINE_S)
 
 
 @pytest.fixture
 def opens(camera: Camera) -> Iterator[Callable[..., HttpSource]]:
     sources: list[HttpSource] = []
 
-    def opened(credentials: str = "", timeout_s: float = 5.0) -> HttpSource:
+    def opened(credentials: str = "", timeout_s: float = DEADLINE_S) -> HttpSource:
         sources.append(HttpSource(camera.url(credentials), timeout_s=timeout_s))
         return sources[-1]
 
@@ -106,18 +105,20 @@ def read_on(source: HttpSource) -> None:
 
 
 def test_pictures_go_through_as_they_come(opens: Opens) -> None:
+    begun_ns = time.time_ns()
     picture = read(opens())
     assert (picture.image.data, picture.image.shape) == (PICTURE, (48, 64, 3))
-    assert abs(time.time_ns() - picture.captured_ns) < 5_000_000_000
+    assert begun_ns <= picture.captured_ns <= time.time_ns()
 
 
 def test_a_slow_reader_gets_the_newest_and_all_are_counted(
     camera: Camera, opens: Opens, until: Until
 ) -> None:
+    camera.body = [PICTURE, PICTURE[:-99]]  # a broken one tells how far the source has read
     source = opens()
     read(source)
-    served = camera.served
-    until(lambda: camera.served > served + 20)
+    broken = source.broken
+    until(lambda: source.broken > broken + 10)
     assert read(source).passed_over > 10
 
 
@@ -232,12 +233,10 @@ def test_a_camera_that_hangs_is_told(camera: Camera, opens: Opens) -> None:
 
 def test_closing_ends_a_read_that_waits(camera: Camera, opens: Opens) -> None:
     camera.goes_on = False
-    source = opens(timeout_s=60)
+    source = opens(timeout_s=5 * DEADLINE_S)
     reader = Thread(target=source.read)
     reader.start()
-    begun_s = time.monotonic()
     source.close()
-    reader.join(5)
+    reader.join(DEADLINE_S)
     assert not reader.is_alive()
-    assert time.monotonic() - begun_s < 1
     assert source.read() is None

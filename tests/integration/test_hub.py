@@ -7,7 +7,6 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,9 +28,9 @@ from camfleet.wire import Bye, encode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.conftest import House, Until
+    from tests.integration.conftest import House, Quickest, Until
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
 LAYOUT = struct.Struct("<BBHIdd")
 WINDOW = 2
 GONE = [1001, 1012]  # going away, service restart: RFC 6455, 7.4.1 and its registry
@@ -43,7 +42,14 @@ class Shown(NamedTuple):
     tile: int
     number: int
     captured_ms: float
+    uncertainty_ms: float
     jpeg: bytes
+
+
+def shown(message: bytes) -> Shown:
+    """Take a picture's message apart."""
+    _, _, tile, number, captured_ms, uncertainty_ms = LAYOUT.unpack_from(message)
+    return Shown(tile, number, captured_ms, uncertainty_ms, message[LAYOUT.size :])
 
 
 class Screen:
@@ -68,8 +74,7 @@ class Screen:
         while len(found) < count:
             message = self.link.recv(TIMEOUT_S)
             if isinstance(message, bytes):
-                _, _, tile, number, captured_ms, _ = LAYOUT.unpack_from(message)
-                found.append(Shown(tile, number, captured_ms, message[LAYOUT.size :]))
+                found.append(shown(message))
         return found
 
     def told(self, kind: str) -> dict[str, Any]:
@@ -86,8 +91,7 @@ class Screen:
         while count:
             message = self.link.recv(TIMEOUT_S)
             if isinstance(message, bytes):
-                _, _, tile, number, captured_ms, _ = LAYOUT.unpack_from(message)
-                found.append(Shown(tile, number, captured_ms, message[LAYOUT.size :]))
+                found.append(shown(message))
             else:
                 count -= json.loads(message)["type"] == kind
         return found
@@ -147,9 +151,13 @@ def size_of(jpeg: bytes) -> tuple[int, int]:
 
 
 def test_the_api_tells_every_node_and_camera(open_house: House, until: Until) -> None:
-    until(lambda: open_house.cameras()["pi/front"]["fps"])
-    camera = open_house.cameras()["pi/front"]
-    assert (camera["state"], camera["node"], camera["camera"]) == ("online", "pi", "front")
+    def streaming() -> dict[str, Any] | None:
+        found = open_house.cameras()["pi/front"]
+        return found if found["fps"] and found["state"] == "online" else None
+
+    camera = until(streaming)
+    assert camera is not None
+    assert (camera["node"], camera["camera"]) == ("pi", "front")
     assert (camera["width"], camera["height"]) == (160, 120)
     assert camera["lost"] == 0
     node = next(n for n in open_house.get("/api/nodes").json if n["name"] == "pi")
@@ -174,10 +182,9 @@ def test_a_snapshot_is_the_newest_picture(open_house: House) -> None:
     assert abs(time.time_ns() - taken_ns(answer.body)) < TIMEOUT_S * 1e9
 
 
-def test_a_later_snapshot_is_a_later_picture(open_house: House) -> None:
+def test_a_later_snapshot_is_a_later_picture(open_house: House, until: Until) -> None:
     before = taken_ns(open_house.get("/snapshot/pi/front.jpg").body)
-    open_house.await_frames("pi/front")
-    assert taken_ns(open_house.get("/snapshot/pi/front.jpg").body) > before
+    until(lambda: taken_ns(open_house.get("/snapshot/pi/front.jpg").body) > before)
 
 
 def test_mjpeg_is_one_new_picture_after_another(open_house: House) -> None:
@@ -187,12 +194,12 @@ def test_mjpeg_is_one_new_picture_after_another(open_house: House) -> None:
     assert times == sorted(set(times))
 
 
-def test_the_hub_serves_on_when_mjpeg_readers_hang_up(open_house: House) -> None:
+def test_the_hub_serves_on_when_mjpeg_readers_hang_up(open_house: House, until: Until) -> None:
     for _ in range(10):
         with mjpeg(open_house, "/mjpeg/pi/front") as stream:
             read_part(stream)
     open_house.await_frames("pi/front")
-    assert open_house.get("/healthz").json == {"status": "ok", "problems": []}
+    until(lambda: open_house.get("/healthz").json == {"status": "ok", "problems": []})
 
 
 def test_a_reader_that_does_not_read_slows_nobody(open_house: House) -> None:
@@ -204,17 +211,14 @@ def test_a_reader_that_does_not_read_slows_nobody(open_house: House) -> None:
         open_house.await_frames("pi/front", "pi/back", more=5)
 
 
-def test_metrics_are_the_same_on_both_ports(open_house: House) -> None:
+def test_metrics_are_the_same_on_both_ports(open_house: House, until: Until) -> None:
+    latency = 'camfleet_latency_seconds_bucket{camera="back",le="0.005",node="pi",stage="received"}'
     for port in ("WEB", "METRICS"):
+        until(lambda port=port: latency in open_house.get("/metrics", port).body.decode())  # type: ignore[misc]
         answer = open_house.get("/metrics", port)
         assert answer.status == 200
         assert answer.headers["content-type"].startswith("text/plain")
-        text = answer.body.decode()
-        assert 'camfleet_frames_received_total{camera="front",node="pi"}' in text
-        latency = (
-            'camfleet_latency_seconds_bucket{camera="back",le="0.005",node="pi",stage="received"}'
-        )
-        assert latency in text
+        assert b'camfleet_frames_received_total{camera="front",node="pi"}' in answer.body
 
 
 def test_the_port_for_metrics_serves_nothing_else(open_house: House) -> None:
@@ -323,7 +327,9 @@ def test_the_capture_time_before_a_picture_is_the_one_in_it(
     with screen(open_house) as viewer:
         viewer.show("pi/front")
         picture = viewer.pictures(1)[0]
-    assert picture.captured_ms == pytest.approx(taken_ns(picture.jpeg) / 1e6, abs=50)
+    # It is on the hub's clock, so it differs by what the node was unsure of.
+    tolerance_ms = max(50.0, picture.uncertainty_ms)
+    assert picture.captured_ms == pytest.approx(taken_ns(picture.jpeg) / 1e6, abs=tolerance_ms)
 
 
 def test_a_camera_that_comes_later_is_shown_then(open_house: House) -> None:
@@ -475,7 +481,7 @@ def test_nonsense_at_the_nodes_port_is_counted_and_nodes_go_on(
             dealer.send_multipart(message)
         until(lambda: open_house.metric(line))
     open_house.await_frames("pi/front", "pi/back")
-    assert open_house.get("/healthz").status == 200
+    until(lambda: open_house.get("/healthz").status == 200)
 
 
 def test_nothing_of_all_this_left_a_traceback(open_house: House) -> None:
@@ -498,7 +504,7 @@ def test_a_foreign_name_of_the_hub_is_not_answered(house: House, host: str) -> N
     """As a page of a stranger sends it after its name was pointed at the hub's address."""
     house.start_hub()
     for path in ("/", "/api/nodes", "/snapshot/pi/front.jpg"):
-        connection = HTTPConnection("127.0.0.1", house.ports["WEB"], timeout=5)
+        connection = HTTPConnection("127.0.0.1", house.ports["WEB"], timeout=TIMEOUT_S)
         with closing(connection):
             connection.request("GET", path, headers={"Host": host})
             assert connection.getresponse().status == 421
@@ -514,16 +520,10 @@ def running(house: House, *cameras: str) -> Any:  # noqa: ANN401 - a Service
     return node
 
 
-def quickest(end: Callable[[], float]) -> float:
-    """The least of up to three times: what else the machine does only ever adds to one."""
-    seconds = end()
-    for _ in range(2):
-        seconds = seconds if seconds < 1 else min(seconds, end())
-    return seconds
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_hub_ends_within_a_second_whoever_watches(house: House, number: int) -> None:
+def test_a_hub_ends_within_a_second_whoever_watches(
+    house: House, quickest: Quickest, number: int
+) -> None:
     def end() -> float:
         running(house)
         request = b"GET /mjpeg/pi/front HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -574,7 +574,9 @@ def test_a_hub_ends_when_viewers_are_stuck(house: House) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_node_ends_within_a_second(house: House, until: Until, number: int) -> None:
+def test_a_node_ends_within_a_second(
+    house: House, until: Until, quickest: Quickest, number: int
+) -> None:
     house.start_hub()
 
     def end() -> float:
@@ -588,7 +590,9 @@ def test_a_node_ends_within_a_second(house: House, until: Until, number: int) ->
     assert quickest(end) < 1
 
 
-def test_a_node_without_a_hub_ends_within_a_second(house: House, until: Until) -> None:
+def test_a_node_without_a_hub_ends_within_a_second(
+    house: House, until: Until, quickest: Quickest
+) -> None:
     def end() -> float:
         node = house.start_node("pi", "a", "b", "c", "d", "e", "f")
         until(lambda: '"link"' in node.said(), node.said)
@@ -599,14 +603,16 @@ def test_a_node_without_a_hub_ends_within_a_second(house: House, until: Until) -
     assert quickest(end) < 1
 
 
-def test_nodes_stream_again_by_themselves_when_their_hub_was_killed(house: House) -> None:
+def test_nodes_stream_again_by_themselves_when_their_hub_was_killed(
+    house: House, until: Until
+) -> None:
     running(house)
     house.start_node("pj", "front")
     house.await_frames("pj/front")
     house.hub.kill()
     house.start_hub()
     house.await_frames("pi/front", "pj/front", more=10)
-    assert {camera["state"] for camera in house.cameras().values()} == {"online"}
+    until(lambda: {camera["state"] for camera in house.cameras().values()} == {"online"})
 
 
 def test_a_node_that_was_killed_and_started_again_is_the_same_camera(house: House) -> None:
@@ -618,7 +624,7 @@ def test_a_node_that_was_killed_and_started_again_is_the_same_camera(house: Hous
     assert house.cameras()["pi/front"]["received"] > received
 
 
-def test_a_node_with_a_broken_camera_streams_its_others(house: House) -> None:
+def test_a_node_with_a_broken_camera_streams_its_others(house: House, until: Until) -> None:
     house.start_hub()
     cameras = {
         "front": {"source": "synthetic", "width": 160, "height": 120},
@@ -626,8 +632,8 @@ def test_a_node_with_a_broken_camera_streams_its_others(house: House) -> None:
     }
     node = house.start_node("pi", settings={"CAMFLEET_NODE_CAMERAS": json.dumps(cameras)})
     house.await_frames("pi/front", more=5)
-    assert house.cameras()["pi/broken"]["state"] == "stale"
-    assert "there is no /dev/video-none" in node.said()
+    until(lambda: house.cameras()["pi/broken"]["state"] == "stale")
+    until(lambda: "there is no /dev/video-none" in node.said(), node.said)
 
 
 def test_mjpeg_ends_when_its_camera_is_forgotten(house: House, until: Until) -> None:

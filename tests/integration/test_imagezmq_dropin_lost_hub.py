@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 Package: TypeAlias = Any
 Hub: TypeAlias = Any
 
-TIMEOUT_S: Final = 15.0  # a busy machine starts a program in some seconds
+TIMEOUT_S: Final = 30.0  # a busy machine starts a program in some seconds
 TIMEOUT_MS: Final = int(1000 * TIMEOUT_S)
-SHORT_MS: Final = 100
+SHORT_MS: Final = 100  # where nobody answers
+ARRIVES_MS: Final = 3000  # in which a picture reaches a hub that is there, on a busy machine too
 PICTURE: Final = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
 JPEG: Final = b"\xff\xd8\xff and whatever else"
 BOTH = pytest.mark.parametrize("package", [ours, stock], ids=["ours", "stock"])
@@ -95,28 +96,26 @@ class HubProcess:
 class Bench:
     """One sender, on this thread or beside it, and one hub after another at its address."""
 
-    def __init__(self, stack: ExitStack, until: Until) -> None:
+    def __init__(self, stack: ExitStack, until: Until, port: int) -> None:
         self._stack = stack
         self._until = until
         self._sending: list[Future[Any]] = []
-        first = self.hub(ours, "tcp://127.0.0.1:*")
-        self.address: str = first.zmq_socket.getsockopt_string(zmq.LAST_ENDPOINT)
-        first.close()
+        self.address = f"tcp://127.0.0.1:{port}"
         self.sender = ours.ImageSender(self.address)
         self.sender.zmq_socket.linger = 0
         stack.callback(self._close_sender)
 
-    def hub(self, package: Package, address: str = "") -> Hub:
+    def hub(self, package: Package) -> Hub:
         """Open a hub as soon as the address is free."""
-        hub: Hub = self._until(lambda: self._try_hub(package, address or self.address))
+        hub: Hub = self._until(lambda: self._try_hub(package))
         self._stack.enter_context(closing(hub))
         hub.zmq_socket.rcvtimeo = TIMEOUT_MS
         hub.zmq_socket.linger = 0
         return hub
 
-    def _try_hub(self, package: Package, address: str) -> Hub | None:
+    def _try_hub(self, package: Package) -> Hub | None:
         try:
-            return package.ImageHub(address)
+            return package.ImageHub(self.address)
         except zmq.ZMQError:
             return None
 
@@ -144,9 +143,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(until: Until) -> Iterator[Bench]:
+def bench(until: Until, hold_port: Callable[[], int]) -> Iterator[Bench]:
     with ExitStack() as stack:
-        yield Bench(stack, until)
+        yield Bench(stack, until, hold_port())
 
 
 def assert_exchange(bench: Bench, hub: Hub, msg: str) -> None:
@@ -219,7 +218,6 @@ def test_a_hub_that_restarts_between_two_pictures_gets_each_once(
 
 
 def test_a_repeated_picture_has_the_same_bytes_on_the_wire(bench: Bench, until: Until) -> None:
-    bench.hub(ours).close()  # the address is free
     found = []
     with zmq.Context() as context:
         sent = bench.image("rpi1")
@@ -252,7 +250,7 @@ def is_bound(socket: zmq.Socket[bytes], address: str) -> bool:
 def test_a_late_reply_is_not_taken_for_the_next_pictures(bench: Bench, package: Package) -> None:
     hub = bench.hub(package)
     socket = bench.sender.zmq_socket
-    late = bench.image("late", SHORT_MS)
+    late = bench.image("late", ARRIVES_MS)
     assert hub.recv_image()[0] == "late"
     assert type(late.exception(TIMEOUT_S)) is zmq.Again
     hub.send_reply(b"late")
@@ -263,7 +261,7 @@ def test_a_late_reply_is_not_taken_for_the_next_pictures(bench: Bench, package: 
 
 def test_a_program_may_wait_for_a_late_reply_itself(bench: Bench) -> None:
     hub = bench.hub(ours)
-    late = bench.image("late", SHORT_MS)
+    late = bench.image("late", ARRIVES_MS)
     hub.recv_image()
     assert type(late.exception(TIMEOUT_S)) is zmq.Again
     hub.send_reply(b"late")
@@ -288,7 +286,7 @@ def test_a_picture_that_was_given_up_is_not_sent_when_a_hub_comes(
 
 def test_the_programs_time_out_holds_while_no_hub_comes_back(bench: Bench) -> None:
     hub = bench.hub(ours)
-    sent = bench.image("rpi1", 5 * SHORT_MS)
+    sent = bench.image("rpi1", ARRIVES_MS)
     hub.recv_image()
     hub.close()
     assert type(sent.exception(TIMEOUT_S)) is zmq.Again
@@ -296,17 +294,23 @@ def test_the_programs_time_out_holds_while_no_hub_comes_back(bench: Bench) -> No
 
 
 def test_a_hub_that_hangs_up_on_every_picture_is_not_flooded(bench: Bench, until: Until) -> None:
-    count = 0
+    counts = []
     with zmq.Context() as context, context.socket(zmq.REP) as hub:
         hub.maxmsgsize = 1
         until(partial(is_bound, hub, bench.address))
         with hub.get_monitor_socket(zmq.EVENT_ACCEPTED) as accepted:
-            assert type(bench.image("rpi1", 10 * SHORT_MS).exception(TIMEOUT_S)) is zmq.Again
-            while accepted.poll(0):
-                accepted.recv_multipart()
-                count += 1
+
+            def has_tried_again() -> bool:  # on a busy machine not within the first second
+                assert type(bench.image("rpi1", 10 * SHORT_MS).exception(TIMEOUT_S)) is zmq.Again
+                counts.append(0)
+                while accepted.poll(0):
+                    accepted.recv_multipart()
+                    counts[-1] += 1
+                return counts[-1] > 1
+
+            until(has_tried_again)
             hub.disable_monitor()
-    assert 1 < count < 20  # a loop without pauses makes hundreds
+    assert max(counts) < 20  # a loop without pauses makes hundreds
 
 
 def test_the_programs_linger_outlives_a_repetition(bench: Bench) -> None:
@@ -337,7 +341,7 @@ def test_a_program_may_close_the_parts_itself(
 ) -> None:
     hub = bench.hub(ours)
     if is_owed_reply:
-        sent = bench.image("rpi1", SHORT_MS)
+        sent = bench.image("rpi1", ARRIVES_MS)
         hub.recv_image()
         sent.exception(TIMEOUT_S)
     closing_thread = Thread(target=close, args=[bench.sender], daemon=True)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Package: TypeAlias = Any
 Sender: TypeAlias = Any
 
-TIMEOUT_MS = 5000
+TIMEOUT_MS = 20_000
 MAX_CAMERAS = 40
 PICTURE = np.arange(48 * 64 * 3, dtype=np.uint32).astype(np.uint8).reshape(48, 64, 3)
 JPEG = encode_jpeg(PICTURE)
@@ -368,7 +368,7 @@ def test_senders_of_nonsense_and_dead_and_mute_ones_hold_up_nobody(
     threads += [in_thread(send_nonsense, harbour, n, problems) for n in range(8)]
     dying.close()
     for thread in threads:
-        thread.join(30)
+        thread.join(3 * TIMEOUT_MS / 1000)
     assert problems == []
     assert [harbour.received(f"rpi{number}") for number in range(10)] == [40] * 10
     until(lambda: harbour.received("good") >= 500)
@@ -378,7 +378,7 @@ def test_senders_of_nonsense_and_dead_and_mute_ones_hold_up_nobody(
 def half_a_message(address: str) -> socket.socket:
     """A REQ socket of ZeroMQ's (RFC 23) that has sent an envelope and half a header."""
     host, _, port = address.removeprefix("tcp://").rpartition(":")
-    peer = socket.create_connection((host, int(port)), timeout=5)
+    peer = socket.create_connection((host, int(port)), timeout=TIMEOUT_MS / 1000)
     greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
     ready = b"\x05READY" + b"\x0bSocket-Type" + (3).to_bytes(4, "big") + b"REQ"
     peer.sendall(greeting + bytes([4, len(ready)]) + ready)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from tests.integration.conftest import House
 
 CAMERAS: Final = 6
-FEW: Final = ("--cameras", str(CAMERAS), "--nodes", "2", "--fps", "20", "--seconds", "1")
-DEADLINE_S: Final = 60
+# More than twice as many frames as are wanted: a busy machine sends fewer than it was told.
+FEW: Final = ("--cameras", str(CAMERAS), "--nodes", "2", "--fps", "20", "--seconds", "4")
+DEADLINE_S: Final = 100
 
 
 def bench(*options: str) -> subprocess.CompletedProcess[str]:

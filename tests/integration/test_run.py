@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import House, Service, Until
 
 RUN = Path(__file__).parents[2] / "deploy" / "local" / "run.py"
-END_S = 20.0
+END_S = 40.0
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and needs prctl")
 
 
@@ -82,14 +82,19 @@ def test_a_run_tells_its_address_and_shows_cameras_and_footage(
     house: House, until: Until, street: Path
 ) -> None:
     service = run(house, "--cameras", "2", "--source", str(street))
-    until(lambda: " cameras online, " in service.said(), service.said)
+
+    def status() -> str:
+        """The last line that tells that all are online: the first ones may come too early."""
+        lines = service.said().splitlines(keepends=True)
+        told = [line for line in lines if line.startswith("3 of 3 cameras online, ")]
+        return told[-1] if told and told[-1].endswith("\n") else ""
+
+    assert until(status, service.said).endswith(" dropped, 0 lost\n")
     assert f"http://127.0.0.1:{house.ports['WEB']}/\n" in service.said()
     assert f"tcp://127.0.0.1:{house.ports['IMAGEZMQ']}\n" in service.said()
-    status = service.said().splitlines()[-1]
-    assert status.startswith("3 of 3 cameras online, ")
-    assert status.endswith(" dropped, 0 lost")
+    until(lambda: house.cameras()["footage/street"]["state"] == "online")
     footage = house.cameras()["footage/street"]
-    assert (footage["width"], footage["height"], footage["state"]) == (64, 48, "online")
+    assert (footage["width"], footage["height"]) == (64, 48)
 
 
 def test_a_runs_logs_go_where_it_is_told(house: House, until: Until) -> None:
@@ -155,7 +160,8 @@ def test_an_interrupt_while_it_starts_stops_everything(house: House, until: Unti
     pids = until(lambda: children(service.process.pid))
     code, _ = service.stop(signal.SIGINT)
     assert code == 0
-    assert [pid for pid in pids if is_running(pid)] == []
+    # One that was being started just then is ended by the kernel, because its parent has.
+    until(lambda: not [pid for pid in pids if is_running(pid)])
 
 
 @LINUX

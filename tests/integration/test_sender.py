@@ -16,7 +16,7 @@ from camfleet.frame import Frame
 from camfleet.receiver import Receiver
 from camfleet.sender import Sender
 
-DEADLINE_S: Final = 10.0
+DEADLINE_S: Final = 30.0
 AGE_NS: Final = 3_600_000_000_000
 IMAGE: Final = np.full((6, 8, 3), 99, np.uint8)
 JPEG: Final = encode_jpeg(IMAGE)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 SHORT_S = 0.2
-TIMEOUT_S = 10.0
+STALL_S = 3.0
+TIMEOUT_S = 30.0
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -92,12 +93,13 @@ async def test_a_reader_that_does_not_read_is_cut_off(monkeypatch: pytest.Monkey
 
 
 async def test_a_reader_that_reads_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "WRITE_S", SHORT_S)
-    monkeypatch.setattr(connection, "REQUEST_S", SHORT_S)
+    # Longer than this process may stall, for then it does not read.
+    monkeypatch.setattr(connection, "WRITE_S", STALL_S)
+    monkeypatch.setattr(connection, "REQUEST_S", STALL_S)
     async with serving(Endless()) as address, asyncio.timeout(TIMEOUT_S):
         reader, writer = await asyncio.open_connection(*address)
         writer.write(REQUEST)
-        deadline_s = asyncio.get_running_loop().time() + 5 * SHORT_S
+        deadline_s = asyncio.get_running_loop().time() + 1.5 * STALL_S
         while asyncio.get_running_loop().time() < deadline_s:
             assert await reader.read(100_000)
         writer.close()
@@ -236,3 +238,31 @@ def test_that_viewers_are_cut_off_at_the_end_is_no_error() -> None:
 def test_any_other_error_at_the_end_is_one() -> None:
     for error in (KeyError("x"), RuntimeError("Unexpected ASGI message"), None):
         assert server.is_unexpected_at_the_end(record("Exception in ASGI application\n", error))
+
+
+async def _tell_client(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with whom the server takes the asking one for."""
+    if scope["type"] != "http":
+        raise NotImplementedError
+    request = Request(scope)
+    told = f"{request.client.host if request.client else ''} {request.url.scheme}"
+    await PlainTextResponse(told)(scope, receive, send)
+
+
+async def _ask_as_proxy(address: tuple[str, int], own: str) -> str:
+    reader, writer = await asyncio.open_connection(*address, local_addr=(own, 0))
+    headers = b"X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n"
+    writer.write(REQUEST[:-2] + headers + b"\r\n")
+    async with asyncio.timeout(TIMEOUT_S):
+        answer = await reader.read()
+    writer.close()
+    return answer.partition(b"\r\n\r\n")[2].decode()
+
+
+async def test_a_proxy_of_this_machine_says_for_whom_it_asks_and_nobody_else_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")  # uvicorn's own variable
+    async with serving(_tell_client) as address:
+        assert await _ask_as_proxy(address, "127.0.0.1") == "192.0.2.1 https"
+        assert await _ask_as_proxy(address, "127.0.0.2") == "127.0.0.2 http"

@@ -42,7 +42,7 @@ async def test_it_is_written_once_for_all_who_read_it(feed: Feed) -> None:
 async def test_a_new_camera_is_told_at_once(feed: Feed) -> None:
     made = bulletin(feed)
     editions = made.editions()
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(made.run())
         while "pi/front" not in await anext(editions):
             if feed.fleet.find("pi/front") is None:

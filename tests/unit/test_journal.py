@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -111,11 +112,11 @@ def test_the_causes_that_are_remembered_are_bounded(told: Told) -> None:
 def test_a_peer_that_comes_and_goes_for_ever_does_not_fill_the_log(told: Told) -> None:
     for session in range(5000):
         told.node(NodeJoined("pi", session, FRONT, ""))
-    assert len(told.lines) == 1024
+    assert len(told.lines) == 64
     told.clock.advance(10)
     for session in range(5000):
         told.node(NodeJoined("pi", session, FRONT, ""))
-    assert len(told.lines) == 1044
+    assert len(told.lines) == 65
 
 
 def detected() -> Detected:
@@ -142,6 +143,29 @@ def test_detectors_that_never_rest_do_not_fill_the_log_nor_silence_who_comes(tol
     with capture_logs() as lines:
         for _ in range(5000):
             told.journal.detected(detected())
-    assert len(lines) == 1024
+    assert len(lines) == 64
     told.node(NodeJoined("pi", 1, FRONT, ""))
     assert told.lines
+
+
+def test_a_node_whose_detectors_never_rest_does_not_silence_those_of_others(told: Told) -> None:
+    for _ in range(5000):
+        told.journal.detected(detected())
+    with capture_logs() as lines:
+        told.journal.detected(replace(detected(), node="pj"))
+    assert [line["node"] for line in lines] == ["pj"]
+
+
+def test_detections_of_many_nodes_together_do_not_fill_the_log_nor_the_memory(told: Told) -> None:
+    with capture_logs() as lines:
+        for number in range(5000):
+            told.journal.detected(replace(detected(), node=f"pi-{number}"))
+    assert len(lines) == 1024
+    assert len(told.journal._detections._ones) <= 1024
+
+
+def test_a_peer_that_comes_and_goes_for_ever_does_not_silence_others(told: Told) -> None:
+    for session in range(5000):
+        told.node(NodeJoined("pi", session, FRONT, ""))
+    told.node(NodeJoined("pj", 1, FRONT, ""))
+    assert told.lines[-1]["node"] == "pj"

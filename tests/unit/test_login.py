@@ -10,11 +10,12 @@ from typing import Final
 
 import pytest
 from fastapi import FastAPI
+from starlette.requests import HTTPConnection
 from starlette.types import Message
 
 from camfleet.testing import FakeClock
 from camfleet_hub.users import Users, set_password
-from camfleet_hub.web.access import LOGIN, local_target
+from camfleet_hub.web.access import LOGIN, address_of, local_target
 from camfleet_hub.web.limiter import Limiter
 from camfleet_hub.web.login import Login, TooManyTriesError
 from camfleet_hub.web.login_page import add_login
@@ -189,3 +190,24 @@ def test_name_and_password_are_not_run_together(door: Door) -> None:
 @pytest.mark.parametrize("target", ["/", "/?kiosk", "/mjpeg/pi/front?a=%2F%2Fb", "/a//b", "/@b:c"])
 def test_a_path_of_the_hub_may_be_gone_to(target: str) -> None:
     assert local_target(target) == target
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("fe80::1%\x1b[2J", "fe80::1"),
+        ("192.0.2.1\x1b[2J", ""),
+        ('"}\n{"event": "logged in"', ""),
+        ("unknown", ""),
+        ("", ""),
+    ],
+)
+def test_what_a_proxy_passes_on_is_an_ip_address_or_nothing(said: str, found: str) -> None:
+    assert address_of(HTTPConnection({"type": "http", "client": (said, 1)})) == found
+
+
+def test_who_has_no_address_has_an_empty_one() -> None:
+    assert address_of(HTTPConnection({"type": "http", "client": None})) == ""

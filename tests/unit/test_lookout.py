@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 import simplejpeg
-from tests.unit.polling import until
+from tests.unit.polling import DEADLINE_S, until
 
 from camfleet.backoff import Backoff
 from camfleet.detection import MAX_PICTURE_BYTES
@@ -86,7 +86,7 @@ def start(outlet: FakeOutlet) -> Iterator[Start]:
     yield started
     for lookout in lookouts:
         lookout.stop()
-        lookout.join(time.monotonic() + 1)
+        lookout.join(time.monotonic() + DEADLINE_S)
 
 
 def noise(height: int = 480, width: int = 640) -> Image:
@@ -213,8 +213,12 @@ def test_a_picture_that_cannot_be_decoded_is_survived(start: Start) -> None:
 
 
 def test_it_stops_at_once(start: Start) -> None:
-    lookout = start(FakeDetector())
-    begun_s = time.monotonic()
-    lookout.stop()
-    lookout.join(begun_s + 1)
-    assert not lookout._thread.is_alive()
+    seconds = []
+    for _ in range(3):  # what else the machine does only ever adds to one
+        lookout = start(FakeDetector())
+        begun_s = time.monotonic()
+        lookout.stop()
+        lookout.join(begun_s + DEADLINE_S)
+        assert not lookout._thread.is_alive()
+        seconds.append(time.monotonic() - begun_s)
+    assert min(seconds) < 1

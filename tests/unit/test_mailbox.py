@@ -26,22 +26,22 @@ def test_a_busy_key_does_not_starve_a_quiet_one() -> None:
 def test_an_item_wakes_whoever_waits() -> None:
     mailbox: Mailbox[int] = Mailbox()
     taken: list[int | None] = []
-    taker = threading.Thread(target=lambda: taken.append(mailbox.take(10)))
+    taker = threading.Thread(target=lambda: taken.append(mailbox.take(30)))
     taker.start()
     mailbox.put(7)
-    taker.join(10)
+    taker.join(30)
     assert taken == [7]
 
 
 def test_closing_wakes_whoever_waits() -> None:
     mailbox: Mailbox[int] = Mailbox()
     taken: list[int | None] = []
-    takers = [threading.Thread(target=lambda: taken.append(mailbox.take(10))) for _ in range(2)]
+    takers = [threading.Thread(target=lambda: taken.append(mailbox.take(30))) for _ in range(2)]
     for taker in takers:
         taker.start()
     mailbox.close()
     for taker in takers:
-        taker.join(10)
+        taker.join(30)
     assert taken == [None, None]
 
 

@@ -11,7 +11,7 @@ from camfleet_node.opening import Opening
 from camfleet_node.sources import Image, Picture, SourceError
 from camfleet_node.sources.picture import SettingError
 
-DEADLINE_S: Final = 5.0
+DEADLINE_S: Final = 30.0
 
 
 class FakeSource:

@@ -99,10 +99,10 @@ def test_credit_is_free_until_a_frame_waits_for_it(node: Node) -> None:
 
 def test_a_credit_wakes_whoever_waits(node: Node) -> None:
     got: list[bool] = []
-    waiter = threading.Thread(target=lambda: got.append(node.front.wait_credit(10)))
+    waiter = threading.Thread(target=lambda: got.append(node.front.wait_credit(30)))
     waiter.start()
     node.welcome(1)
-    waiter.join(10)
+    waiter.join(30)
     assert got == [True]
 
 
@@ -110,35 +110,35 @@ def test_a_frame_that_leaves_wakes_whoever_waits(node: Node) -> None:
     node.welcome(2)
     node.offer()
     got: list[bool] = []
-    waiter = threading.Thread(target=lambda: got.append(node.front.wait_credit(10)))
+    waiter = threading.Thread(target=lambda: got.append(node.front.wait_credit(30)))
     waiter.start()
     node.take()
-    waiter.join(10)
+    waiter.join(30)
     assert got == [True]
 
 
 def test_closing_wakes_whoever_waits_for_a_credit(node: Node) -> None:
     got: list[bool] = []
-    waiter = threading.Thread(target=lambda: got.append(node.front.wait_credit(10)))
+    waiter = threading.Thread(target=lambda: got.append(node.front.wait_credit(30)))
     waiter.start()
     node.outbox.close()
-    waiter.join(10)
+    waiter.join(30)
     assert got == [False]
 
 
 def test_closing_wakes_whoever_waits_for_the_hub(node: Node) -> None:
     got: list[bool] = []
-    waiter = threading.Thread(target=lambda: got.append(node.outbox.wait_online(10)))
+    waiter = threading.Thread(target=lambda: got.append(node.outbox.wait_online(30)))
     waiter.start()
     node.outbox.close()
-    waiter.join(5)
+    waiter.join(30)
     assert got == [False]
 
 
 def test_a_closed_outbox_has_no_credit(node: Node) -> None:
     node.welcome(1)
     node.outbox.close()
-    assert not node.front.wait_credit(10)
+    assert not node.front.wait_credit(30)
 
 
 def test_a_bad_message_does_not_keep_the_next_from_being_taken(node: Node) -> None:

@@ -40,7 +40,7 @@ class Failing:
 
 
 def open_on(machine: FakeStack, **settings: Any) -> Picamera2Source:  # noqa: ANN401 - the same
-    return Picamera2Source(settings_of(**settings), "front", stack=machine.stack, timeout_s=5)
+    return Picamera2Source(settings_of(**settings), "front", stack=machine.stack, timeout_s=30)
 
 
 @pytest.fixture
@@ -146,7 +146,8 @@ def test_captured_is_when_the_exposure_began(source: Picamera2Source, machine: F
     picture = source.read()
     assert picture is not None
     assert picture.capture_ns >= 120 * MS
-    assert abs(picture.captured_ns + picture.capture_ns - before_ns) < 5_000 * MS
+    taken_ns = picture.captured_ns + picture.capture_ns
+    assert before_ns - 1_000 * MS < taken_ns < time.time_ns() + 1_000 * MS
 
 
 def test_the_newest_picture_is_read_and_the_others_are_counted(
@@ -439,7 +440,7 @@ def test_closing_ends_a_read_that_waits(source: Picamera2Source) -> None:
     reader = Thread(target=lambda: pictures.append(source.read()))
     reader.start()
     source.close()
-    reader.join(5)
+    reader.join(30)
     assert pictures == [None]
 
 

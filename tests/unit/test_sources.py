@@ -210,7 +210,7 @@ def test_closing_ends_a_read_that_waits() -> None:
     reader = Thread(target=lambda: pictures.append(source.read()))
     reader.start()
     source.close()
-    reader.join(5)
+    reader.join(30)
     assert pictures == [None]
 
 
@@ -326,7 +326,7 @@ def test_closing_ends_a_wait_for_the_next_picture(tmp_path: Path) -> None:
     reader = Thread(target=lambda: pictures.append(source.read()))
     reader.start()
     source.close()
-    reader.join(5)
+    reader.join(30)
     assert pictures == [None]
 
 

@@ -113,7 +113,7 @@ def start(outlet: FakeOutlet) -> Iterator[Start]:
     yield started
     for stream in streams:
         stream.stop()
-        stream.join(time.monotonic() + 1)
+        stream.join(time.monotonic() + DEADLINE_S)
 
 
 def picture(content: Content | None = None) -> Picture[Content]:

@@ -172,3 +172,20 @@ def test_a_password_that_cannot_be_read_is_told(
 
 def _end_of_file(_prompt: str) -> str:
     raise EOFError
+
+
+def test_ctrl_c_in_place_of_a_password_ends_without_a_word(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_prompt: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.argv", ["camfleet-hub", "password"])
+    monkeypatch.setenv("CAMFLEET_HUB_STATE", str(folder))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("camfleet_hub.commands.getpass", interrupt)
+    with pytest.raises(SystemExit) as caught:
+        obey("camfleet-hub 0")
+    assert caught.value.code == 130
+    assert capsys.readouterr() == ("", "")
+    assert not folder.exists()

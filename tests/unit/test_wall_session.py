@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from camfleet_hub.stream import Stream
 
 pytestmark = pytest.mark.anyio
-TIMEOUT_S = 5.0
+TIMEOUT_S = 30.0
 
 PORTS = {"nodes": 5556, "imagezmq": 5555}
 

@@ -33,8 +33,8 @@ _HUB_WANTS_KEYS: Final = (
 )
 _HUB_IS_PLAIN: Final = "the hub there is plain, without keys; want the one that made this bundle"
 _WRONG_HUB: Final = (
-    "the hub there has another key than this bundle says, or is no camfleet hub; "
-    "want the one that made this bundle, or a new bundle of it"
+    "the hub there has another key than this bundle says, is no camfleet hub, or is down behind a "
+    "proxy such as Docker's; want the one that made this bundle, or a new bundle of it"
 )
 _NOT_PLAIN: Final = (
     "what listens there takes nobody plain: a hub that lets only keys in, or no hub; "

@@ -156,8 +156,8 @@ class Keyring:
             table = self._read()
             if name in table and not replace:
                 raise LocalProtocolError(
-                    f"{name!r} is enrolled already, as {table[name].role}; replace it to give it "
-                    "new keys"
+                    f"{name!r} is enrolled already, as {table[name].role}; replace it (--replace) "
+                    "to give it new keys"
                 )
             if deliver is not None:
                 deliver(bundle)

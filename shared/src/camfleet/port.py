@@ -16,7 +16,7 @@ from camfleet.closing import Closing
 from camfleet.connections import Connections
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.gate import Gate, cut
-from camfleet.sockets import bind_router
+from camfleet.sockets import bind_router, receive_parts
 from camfleet.waker import Waker
 from camfleet.wire import MAX_HEADER_BYTES
 
@@ -173,22 +173,12 @@ class Port(Closing):
         with contextlib.suppress(zmq.Again):
             for _ in range(_BURST):
                 identity = self._router.recv(flags)
-                parts = self._rest()
+                parts = receive_parts(self._router, _MOST_PARTS)
                 if identity == self._waker.identity:
                     self._waker.heard()
                     break
                 self.take(identity, parts)
                 flags = _NOBLOCK
-
-    def _rest(self) -> list[zmq.Frame]:
-        """The parts behind an identity. A message is all there as soon as its first part is."""
-        part = self._router.recv(copy=False)
-        parts = [part]
-        while part.more:
-            part = self._router.recv(copy=False)
-            if len(parts) < _MOST_PARTS:  # libzmq bounds the size of a part, not their number
-                parts.append(part)
-        return parts
 
 
 def header_and_payload(parts: list[zmq.Frame]) -> tuple[zmq.Frame, zmq.Frame]:

@@ -67,6 +67,24 @@ def bind_router(
     return context, router
 
 
+def receive_parts(socket: Socket, most: int, flags: int = 0) -> list[zmq.Frame]:
+    """Receive what is left of a message, of which so many parts are kept.
+
+    It is all there as soon as its first part is, and libzmq bounds the size of a part, not their
+    number.
+
+    Raises:
+        zmq.Again: when there is nothing, as with any receive.
+    """
+    part = socket.recv(flags, copy=False)
+    parts = [part]
+    while part.more:
+        part = socket.recv(copy=False)
+        if len(parts) < most:
+            parts.append(part)
+    return parts
+
+
 def open_dealer(
     address: str,
     high_water_mark: int,

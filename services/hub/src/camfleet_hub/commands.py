@@ -28,6 +28,7 @@ from camfleet_hub.watching import add_commands, obey_watching
 
 RESERVED: Final = frozenset({IMAGEZMQ_NODE})
 _EXIT_FAILED: Final = 1
+_EXIT_INTERRUPTED: Final = 130  # as shells have it: 128 and the signal's number
 _STDOUT: Final = "-"
 _SHOWN: Final = 8  # characters of a public key, to tell two by
 
@@ -35,7 +36,8 @@ _SHOWN: Final = 8  # characters of a public key, to tell two by
 def obey(software: str) -> None:
     """Return when the hub is to run; end the program when another command was given.
 
-    A wrong command line ends it with exit code 2, a command that failed with 1 and one line.
+    A wrong command line ends it with exit code 2, a command that failed with 1 and one line,
+    Ctrl-C with 130 and none.
     """
     options = _parser(software).parse_args()
     if options.command is None:
@@ -51,15 +53,26 @@ def obey(software: str) -> None:
             case "status" | "await":
                 obey_watching(settings, options)
             case _:
-                _change(Keyring(settings.state, reserved=RESERVED), settings, options)
+                _change(settings, options)
     except CamfleetError as error:
         sys.stderr.write(f"camfleet-hub {options.command}: {error}\n")
         raise SystemExit(_EXIT_FAILED) from error
+    except KeyboardInterrupt as error:
+        raise SystemExit(_EXIT_INTERRUPTED) from error
     raise SystemExit(0)
 
 
-def _change(keyring: Keyring, settings: HubSettings, options: argparse.Namespace) -> None:
-    """Do what concerns keys."""
+def _change(settings: HubSettings, options: argparse.Namespace) -> None:
+    """Do what concerns keys; only who enrols may begin a hub's."""
+    is_new = not (settings.state / "hub.key").exists()
+    if is_new and options.command != "enrol":
+        raise LocalProtocolError(
+            f"found no hub's keys in {settings.state}, want the folder of one that has run "
+            "(CAMFLEET_HUB_STATE); for one in a container run this command there"
+        )
+    keyring = Keyring(settings.state, reserved=RESERVED)
+    if is_new:
+        sys.stderr.write(f"made the keys of a new hub in {settings.state}\n")
     match options.command:
         case "enrol":
             _enrol(keyring, settings, options)
@@ -85,9 +98,8 @@ def _parser(software: str) -> argparse.ArgumentParser:
     enrol.add_argument(
         "--address",
         type=_host,
-        default=socket.gethostname(),
         metavar="HOST",
-        help="under which it finds this hub (default: %(default)s)",
+        help=f"under which it finds this hub (default: {socket.gethostname()})",
     )
     enrol.add_argument(
         "--out", metavar="FILE", help="where its bundle goes, - for stdout (default: NAME.json)"
@@ -131,13 +143,10 @@ def _enrol(keyring: Keyring, settings: HubSettings, options: argparse.Namespace)
     path = Path(options.out or f"{options.name}.json")
     to_stdout = options.out == _STDOUT
     deliver = _print if to_stdout else partial(Bundle.write, path=path, replace=options.replace)
-    keyring.enrol(
-        options.name,
-        role,
-        f"tcp://{options.address}:{port}",
-        replace=options.replace,
-        deliver=deliver,
-    )
+    address = f"tcp://{options.address or socket.gethostname()}:{port}"
+    keyring.enrol(options.name, role, address, replace=options.replace, deliver=deliver)
+    if options.address is None:
+        sys.stderr.write(f"{options.name} is to find this hub at {address}; else give --address\n")
     if not to_stdout:
         _say(f"{options.name} is enrolled; its bundle, which nobody else may see: {path}")
 

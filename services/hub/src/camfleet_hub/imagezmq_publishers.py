@@ -14,7 +14,7 @@ import zmq
 
 from camfleet.errors import RemoteProtocolError
 from camfleet.frame import Frame
-from camfleet.sockets import POLL_MS
+from camfleet.sockets import POLL_MS, receive_parts
 from camfleet_hub.fleet import IMAGEZMQ_NODE
 from camfleet_hub.imagezmq_frame import read_frame
 from camfleet_hub.imagezmq_port import OnFrame, OnReject
@@ -65,7 +65,7 @@ class ImagezmqPublishers(Worker):
         overtaken: Counter[str] = Counter()
         with contextlib.suppress(zmq.Again):
             for _ in range(_BURST):
-                frame = self._take(self._receive())
+                frame = self._take(receive_parts(self._socket, _MOST_PARTS, zmq.NOBLOCK))
                 if frame is not None:
                     overtaken[frame.camera] += frame.camera in newest
                     newest[frame.camera] = frame
@@ -88,13 +88,3 @@ class ImagezmqPublishers(Worker):
         except RemoteProtocolError as error:
             error.stream = error.stream or frame.header.stream
             self._on_reject(IMAGEZMQ_NODE, error)
-
-    def _receive(self) -> list[zmq.Frame]:
-        """One message. It is all there as soon as its first part is."""
-        part = self._socket.recv(zmq.NOBLOCK, copy=False)
-        parts = [part]
-        while part.more:
-            part = self._socket.recv(copy=False)
-            if len(parts) < _MOST_PARTS:  # libzmq bounds the size of a part, not their number
-                parts.append(part)
-        return parts

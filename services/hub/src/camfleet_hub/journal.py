@@ -19,8 +19,11 @@ from camfleet.forward_link import SubscriberJoined, SubscriberLeft
 
 _BURST: Final = 1024  # every node of a fleet that returns at once
 _LINES_A_SECOND: Final = 2.0
+_ONES_BURST: Final = 64  # of one peer, so that it leaves room for the others
+_ONES_LINES_A_SECOND: Final = 0.1
 _PAUSE_NS: Final = 10_000_000_000
-_MOST_CAUSES: Final = 1024  # remembered; all are forgotten then, and may be told anew
+_MOST_PEERS: Final = 1024  # remembered; all are forgotten then
+_MOST_CAUSES: Final = 1024  # the same; they may be told anew
 _log = structlog.get_logger()
 
 
@@ -34,8 +37,8 @@ class Journal:
     def __init__(self, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self._monotonic_ns = monotonic_ns
         self._sessions: dict[str, int] = {}
-        self._comes_and_goes = Allowance(_BURST, _LINES_A_SECOND)
-        self._detections = Allowance(_BURST, _LINES_A_SECOND)
+        self._comes_and_goes = _Lines()
+        self._detections = _Lines()
         self._told_ns: dict[tuple[str, Reason], int] = {}
         self._untold: dict[tuple[str, Reason], int] = {}
 
@@ -44,11 +47,11 @@ class Journal:
         match event:
             case NodeLeft(node, message):
                 self._sessions.pop(node, None)
-                if self._comes_and_goes.take(self._monotonic_ns()):
+                if self._comes_and_goes.take(node, self._monotonic_ns()):
                     _log.info("node left", node=node, why=message)
             case NodeJoined(node, session, counters, software):
                 if self._sessions.get(node) != session and self._comes_and_goes.take(
-                    self._monotonic_ns()
+                    node, self._monotonic_ns()
                 ):
                     streams = [counted.stream for counted in counters]
                     _log.info("node joined", node=node, streams=streams, software=software)
@@ -56,18 +59,18 @@ class Journal:
 
     def subscriber(self, event: SubscriberJoined | SubscriberLeft) -> None:
         """Tell that a program began to read frames, or ended."""
-        if not self._comes_and_goes.take(self._monotonic_ns()):
+        name = event.caller or ""
+        if not self._comes_and_goes.take(name, self._monotonic_ns()):
             return
         match event:
-            case SubscriberLeft(_, caller, message):
-                _log.info("subscriber left", subscriber=caller or "", why=message)
-            case SubscriberJoined(_, caller, _, patterns, software):
-                name = caller or ""
+            case SubscriberLeft(_, _, message):
+                _log.info("subscriber left", subscriber=name, why=message)
+            case SubscriberJoined(_, _, _, patterns, software):
                 _log.info("subscriber joined", subscriber=name, patterns=patterns, by=software)
 
     def detected(self, event: Detected) -> None:
-        """Tell that a detector found something."""
-        if not self._detections.take(self._monotonic_ns()):
+        """Tell that a detector found something; where it does so all the time, not each."""
+        if not self._detections.take(event.node, self._monotonic_ns()):
             return
         header = event.header
         _log.info(
@@ -99,3 +102,20 @@ class Journal:
             problem=str(error),
             like_it_before=since,
         )
+
+
+class _Lines:
+    """How many lines there may be: of one peer, and of all together."""
+
+    def __init__(self) -> None:
+        self._all = Allowance(_BURST, _LINES_A_SECOND)
+        self._ones: dict[str, Allowance] = {}
+
+    def take(self, peer: str, monotonic_ns: int) -> bool:
+        """Take room for a line about a peer; False where there is none."""
+        own = self._ones.get(peer)  # once: another port's thread may clear them meanwhile
+        if own is None:
+            if len(self._ones) >= _MOST_PEERS:
+                self._ones.clear()
+            own = self._ones[peer] = Allowance(_ONES_BURST, _ONES_LINES_A_SECOND)
+        return own.take(monotonic_ns) and self._all.take(monotonic_ns)

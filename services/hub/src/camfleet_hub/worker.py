@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from abc import ABC, abstractmethod
-from types import TracebackType
-from typing import Self
+from abc import abstractmethod
 
+from camfleet.closing import Closing
 from camfleet.sockets import Context, Socket
 
 
-class Worker(ABC):
+class Worker(Closing):
     """Goes round on its thread. What it does in a round is its subclass's affair.
 
     Args:
@@ -34,7 +33,7 @@ class Worker(ABC):
     def go_round(self) -> None:
         """Do what is to do, on the thread; wait for at most `sockets.POLL_MS` when it is none."""
 
-    def end(self) -> None:  # noqa: B027 - not every worker owes something
+    def end(self) -> None:
         """Do what is owed after the last round, on the thread."""
 
     @property
@@ -48,17 +47,6 @@ class Worker(ABC):
             self._is_closing = True
             self._thread.join()
             self._context.term()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _run(self) -> None:
         with self._socket:

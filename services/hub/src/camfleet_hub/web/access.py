@@ -10,6 +10,7 @@ import base64
 import binascii
 import contextlib
 import math
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import quote
 
@@ -95,8 +96,15 @@ class Access:
 
 
 def address_of(connection: HTTPConnection) -> str:
-    """Where a request comes from, as far as anybody knows."""
-    return connection.client.host if connection.client else ""
+    """The IP address that a request comes from; empty where that is unknown.
+
+    A proxy may pass on whatever a stranger writes, and this goes into the log.
+    """
+    host = connection.client.host if connection.client else ""
+    try:
+        return str(ip_address(host.partition("%")[0]))  # behind it any text is a zone (RFC 4007)
+    except ValueError:
+        return ""
 
 
 def local_target(target: str) -> str:

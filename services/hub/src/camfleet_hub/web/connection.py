@@ -20,7 +20,30 @@ MAX_HEAD_BYTES: Final = 65_536  # of a request; what comes at once may be more
 WRITE_S: Final = 10.0  # for what is buffered to be read: a 4K JPEG over 2 Mbit/s
 
 
-class HttpConnection(HttpToolsProtocol):
+class _Connection(asyncio.Protocol):
+    """Cuts off who does not read; to stand before one of uvicorn's."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    _writing: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """Expect that what is buffered is read."""
+        super().pause_writing()
+        self._writing = self.loop.call_later(WRITE_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: it was read."""
+        _cancel(self._writing)
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Expect nothing any more."""
+        _cancel(self._writing)
+        super().connection_lost(exc)
+
+
+class HttpConnection(_Connection, HttpToolsProtocol):
     """Cuts off who asks for nothing or too much, who does not read, and who is one too many.
 
     Attributes:
@@ -29,7 +52,6 @@ class HttpConnection(HttpToolsProtocol):
 
     opened_s = 0.0
     _asking: asyncio.TimerHandle | None = None
-    _writing: asyncio.TimerHandle | None = None
     _unfinished_bytes = 0  # of a head, or of the fields behind a body, which have no end yet
 
     @property
@@ -85,20 +107,9 @@ class HttpConnection(HttpToolsProtocol):
         self._unfinished_bytes = 0
         super().on_body(body)
 
-    def pause_writing(self) -> None:
-        """Expect that what is buffered is read."""
-        super().pause_writing()
-        self._writing = self.loop.call_later(WRITE_S, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """Go on: it was read."""
-        _cancel(self._writing)
-        super().resume_writing()
-
     def connection_lost(self, exc: Exception | None) -> None:
         """Expect nothing any more."""
         _cancel(self._asking)
-        _cancel(self._writing)
         super().connection_lost(exc)
 
     def _make_room(self) -> None:
@@ -121,25 +132,8 @@ class HttpConnection(HttpToolsProtocol):
         self._asking = self.loop.call_later(REQUEST_S, self.transport.abort)
 
 
-class WebSocketConnection(WebSocketsSansIOProtocol):
+class WebSocketConnection(_Connection, WebSocketsSansIOProtocol):
     """Cuts off who does not read; who says nothing is found out by uvicorn's pings."""
-
-    _writing: asyncio.TimerHandle | None = None
-
-    def pause_writing(self) -> None:
-        """Expect that what is buffered is read."""
-        super().pause_writing()
-        self._writing = self.loop.call_later(WRITE_S, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """Go on: it was read."""
-        _cancel(self._writing)
-        super().resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Expect nothing any more."""
-        _cancel(self._writing)
-        super().connection_lost(exc)
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> None:

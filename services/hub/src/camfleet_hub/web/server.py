@@ -17,6 +17,8 @@ from camfleet_hub.web.connection import MAX_CONNECTIONS, HttpConnection, WebSock
 # for connections, so that one more is told 503 instead of being cut off.
 _MAX_CONCURRENT: Final = MAX_CONNECTIONS - 64
 _STOP_S: Final = 0.3  # for viewers to go; with all else it stays below a second
+# Who may say for whom they ask; uvicorn would let a variable of the environment open that to all.
+_PROXIES: Final = ["127.0.0.1", "::1"]
 _MAX_VIEWER_MESSAGE_BYTES: Final = 256 * 1024  # 256 tiles with the longest names, and room
 _logger: Final = logging.getLogger("uvicorn.error")
 
@@ -35,6 +37,7 @@ class Server(uvicorn.Server):
                 app,
                 log_config=None,
                 access_log=False,
+                forwarded_allow_ips=_PROXIES,
                 http=HttpConnection,
                 ws=WebSocketConnection,
                 ws_max_size=_MAX_VIEWER_MESSAGE_BYTES,
