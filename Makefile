@@ -6,11 +6,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DISTRIBUTIONS := shared services/node services/hub
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
+ANSIBLE_READY := $(VENV)/.ansible-ready
+IMAGES := build/images
 
-.PHONY: help run test test-containers unit fuzz coverage lint types bench docs screenshot lock clean
+.PHONY: help run test test-containers unit fuzz coverage lint types bench docs screenshot lock images pi test-rollout test-rollout-full lint-ansible clean
 
 help:  ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: $(RUN_READY)  ## hub and four cameras on this machine (SOURCE=video adds footage, CAMERAS=n, BIND=0.0.0.0)
 	@$(BIN)/python deploy/local/run.py $(if $(SOURCE),--source "$(SOURCE)") $(if $(CAMERAS),--cameras "$(CAMERAS)") $(if $(BIND),--bind "$(BIND)")
@@ -45,6 +47,41 @@ test-containers: $(DEV_READY)  ## build both images, and test them in a Docker e
 	@tests/install-chromium.sh
 	$(BIN)/python -m pytest tests/containers
 
+$(ANSIBLE_READY): $(BIN)/python requirements/ansible.txt
+	@echo "installing the locked Ansible into $(VENV)"
+	$(PIP) install --require-hashes -r requirements/ansible.txt
+	@touch $@
+
+# Archives that the playbooks copy to hosts without a registry; their layers are compressed.
+SOURCES := $(shell find shared services -name '*.pyc' -prune -o -type f -print)
+$(IMAGES)/camfleet-%.tar: $(wildcard requirements/*.txt) $(SOURCES)
+	@mkdir -p $(IMAGES)
+	docker buildx build --provenance=false --platform linux/$(lastword $(subst -, ,$*)) \
+	    --file services/$(firstword $(subst -, ,$*))/Dockerfile --build-arg VERSION=$(or $(VERSION),local) \
+	    --build-arg BASE_IMAGE=$(or $(BASE_IMAGE),debian:trixie-slim) \
+	    --secret id=extra_ca,src=$(or $(EXTRA_CA),/dev/null) \
+	    --tag camfleet-$(firstword $(subst -, ,$*)):$(or $(VERSION),local) --output type=docker,dest=$@ .
+
+images:  ## images for the roll-out, as archives (ARCHIVES="node-arm64 hub-amd64", VERSION=name)
+	rm -f $(foreach name,$(or $(ARCHIVES),node-arm64 hub-amd64),$(IMAGES)/camfleet-$(name).tar)
+	@$(MAKE) --no-print-directory $(foreach name,$(or $(ARCHIVES),node-arm64 hub-amd64),$(IMAGES)/camfleet-$(name).tar)
+
+pi: $(ANSIBLE_READY)  ## make one Pi a node of this machine's hub (HOST=pi@garden, CAMERAS=json, WORDS=...)
+	@test -n "$(HOST)" || { echo "want HOST, such as make pi HOST=pi@garden"; exit 2; }
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python deploy/ansible/pi.py "$(HOST)" $(if $(CAMERAS),--cameras '$(CAMERAS)') $(if $(WORDS),--words='$(WORDS)')
+
+lint-ansible: $(ANSIBLE_READY)  ## ansible-lint, profile production
+	cd deploy/ansible && PATH="$(CURDIR)/$(BIN):$$PATH" ansible-lint --offline --profile production
+
+test-rollout test-rollout-full: export EXTRA_CA ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
+test-rollout test-rollout-full: $(DEV_READY) $(ANSIBLE_READY) lint-ansible
+	@tests/containers/engine.sh
+	@tests/rollout/tools.sh
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/rollout $(if $(filter %-full,$@),,-m "not thorough")
+
+test-rollout:  ## the playbooks over SSH, from blank hosts to frames, upgraded and rolled back
+test-rollout-full:  ## the same, and what takes longer
+
 unit: $(DEV_READY)  ## the unit tests alone, in seconds
 	$(BIN)/python -m pytest -q tests/unit
 
@@ -72,8 +109,9 @@ bench: $(DEV_READY)  ## run every benchmark and rebuild the tables of docs/perfo
 screenshot: $(DEV_READY)  ## take the README's picture of the wall anew
 	CAMFLEET_SCREENSHOT=$(CURDIR)/docs/wall.png $(BIN)/python -m pytest -q tests/browser -k photographed
 
-docs: $(DEV_READY)  ## write docs/configuration.md out of the settings models
+docs: $(DEV_READY)  ## write docs/configuration.md and what the roll-out checks out of the settings models
 	$(BIN)/python docs/generate.py
+	$(BIN)/python deploy/ansible/export_settings.py
 
 lock: $(BIN)/python  ## lock the newest versions of all dependencies (PACKAGE=name: of that one)
 	$(PIP) install uv

@@ -1,0 +1,175 @@
+"""What is checked on the control machine alone: settings, the example, what roles tell."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+ANSIBLE = Path(__file__).parents[2] / "deploy/ansible"
+ROLES = sorted((ANSIBLE / "roles").iterdir())
+EXAMPLE = ANSIBLE / "inventory/example"
+
+pytest.importorskip("ansible", reason="Ansible is not installed here")
+
+
+def load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "camfleet_filters", ANSIBLE / "filter_plugins/camfleet.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+filters = load()
+
+
+def example() -> dict[str, dict[str, Any]]:
+    """The example's hosts, with the variables that each has."""
+    found = subprocess.run(
+        ["ansible-inventory", "--inventory", str(EXAMPLE), "--list"],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    listed = json.loads(found.stdout)
+    hosts: dict[str, dict[str, Any]] = listed["_meta"]["hostvars"]
+    return {
+        host: hosts[host]
+        for group in listed["nodes"]["children"]
+        for host in listed[group]["hosts"]
+    }
+
+
+def test_the_example_has_twelve_nodes_in_three_groups_without_a_fault() -> None:
+    hosts = example()
+    assert len(hosts) == 12
+    for host, variables in hosts.items():
+        assert filters.unknown(variables) == [], host
+        assert filters.camera_problems(variables["node_cameras"]) == [], host
+        assert filters.setting_problems(variables.get("node_settings", {})) == [], host
+
+
+def test_what_a_camera_can_be_told_is_what_the_node_takes() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ANSIBLE / "export_settings.py"), "--check"], check=False, timeout=60
+    )
+    assert done.returncode == 0, "stale: run deploy/ansible/export_settings.py"
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: str(role.name))
+def test_every_role_has_the_same_shape_and_says_what_it_takes(role: Path) -> None:
+    for part in ("defaults", "tasks", "handlers", "meta"):
+        assert (role / part / "main.yml").exists(), part
+    assert (role / "README.md").exists()
+    entries = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
+    options = {
+        name: option for entry in entries.values() for name, option in entry["options"].items()
+    }
+    defaults = yaml.safe_load((role / "defaults/main.yml").read_text()) or {}
+    assert set(defaults) <= set(options)
+    for name, option in options.items():
+        if "default" in option:
+            assert defaults.get(name, option["default"]) == option["default"], name
+    for entry in entries:
+        assert (role / "tasks" / f"{entry}.yml").exists(), entry
+
+
+@pytest.mark.parametrize(
+    ("camera", "problem"),
+    [
+        ({"source": "synthetic", "fps": 0.5}, ""),
+        ({"source": "synthetic", "fps": "fast"}, "a number"),
+        ({"source": "synthetic", "fps": 999}, "at most 240"),
+        ({"source": "synthetic", "gray": "yes"}, "true or false"),
+        ({"source": "synthetic", "crop": "0,0,50"}, "four numbers"),
+        ({"source": "synthetic", "send": "never"}, "one of always, motion"),
+        ({"source": "opencv"}, "device: want it"),
+        ({"source": "v4l2", "motion": {"door": {"min_aera": 1}}}, "min_area was meant"),
+        ({"source": "v4l2", "motion": "door"}, "groups of settings by name"),
+    ],
+)
+def test_a_wrong_camera_is_told_before_a_host_is_asked(
+    camera: dict[str, object], problem: str
+) -> None:
+    found = filters.camera_problems({"yard": camera})
+    assert (problem in found[0]) if problem else found == [], found
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"republish": "garden/*", "hosts": ["wall", "display"]}, ""),
+        ({"republsh": "garden/*"}, "republish was meant"),
+        ({"quality": 101}, "at most 100"),
+        ({"hosts": {}}, "a list, or texts separated by commas"),
+        ({"web_port": 80}, "hub_settings.web_port: there is none"),
+    ],
+)
+def test_a_wrong_setting_of_the_hub_is_told_too(settings: dict[str, object], problem: str) -> None:
+    found = filters.hub_problems(settings)
+    assert (problem in found[0]) if problem else found == [], found
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("node_steady_s", "10", ""),
+        ("node_steady_s", "long", "found 'long', want a whole number"),
+        ("chrony_servers", {}, "found {}, want a list"),
+        ("node_bundle", {"secret_key": "abc"}, ""),
+        ("no_role_has_it", "long", ""),
+    ],
+)
+def test_a_variable_of_a_wrong_type_is_told_whichever_role_has_it(
+    variable: str, value: object, problem: str
+) -> None:
+    found = filters.wrong({variable: value})
+    assert (problem in found[0]) if problem else found == [], found
+
+
+def test_the_environment_is_read_back_as_it_was_meant() -> None:
+    cameras = {"yard": {"source": "opencv", "device": 0, "text": "Bob's $HOME #1"}}
+    line = filters.dotenv(filters.as_told(cameras))
+    assert json.loads(line.strip("'"))["yard"] == {
+        "source": "opencv",
+        "device": "0",
+        "text": "Bob's $HOME #1",
+    }
+    assert "'" not in line[1:-1]
+
+
+def test_rates_are_asked_for_as_a_share_and_by_default() -> None:
+    cameras = {"a": {"source": "synthetic", "fps": 10}, "b": {"source": "picamera2"}}
+    assert filters.asked(cameras, 0.8) == ["--camera", "a=8.00", "--camera", "b=24.00"]
+
+
+def test_cameras_that_send_by_choice_need_not_send() -> None:
+    cameras = {"a": {"source": "synthetic", "send": "motion"}, "b": {"source": "synthetic"}}
+    assert filters.quiet(cameras) == ["--quiet", "a"]
+
+
+def test_a_failed_task_says_why_in_one_line() -> None:
+    failed = {"results": [{"failed": False}, {"failed": True, "msg": "first\n line"}]}
+    assert filters.reason(failed) == "first line"
+    assert filters.reason({"msg": "rc 1", "stderr": "a\nb\n"}) == "rc 1: b"
+
+
+def test_what_is_no_archive_of_an_image_is_refused(tmp_path: Path) -> None:
+    from ansible.errors import AnsibleFilterError
+
+    with pytest.raises(AnsibleFilterError, match="make images"):
+        filters.read_archive(str(tmp_path / "none.tar"))
+    (tmp_path / "text.tar").write_text("text")
+    with pytest.raises(AnsibleFilterError, match="is no archive"):
+        filters.read_archive(str(tmp_path / "text.tar"))

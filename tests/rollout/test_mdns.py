@@ -1,0 +1,73 @@
+"""Discovery by mDNS: messages as bytes, and a network of one that answers."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+import struct
+import threading
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+PATH = Path(__file__).parents[2] / "deploy/ansible/inventory/mdns.py"
+
+
+def load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("mdns", PATH)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+mdns = load()
+# A pointer back to the answer's own name, as responders write it.
+RECORD = struct.pack("!HHIH", 1, 0x8001, 120, 4) + bytes([10, 0, 0, 7])
+ANSWER = struct.pack("!6H", 0, 0x8400, 0, 2, 0, 0) + b"\4pond\5local\0" + RECORD
+ANSWER += b"\xc0\x0c" + RECORD
+
+
+def test_an_answer_tells_a_hosts_address() -> None:
+    assert mdns.addresses(ANSWER) == {"pond": "10.0.0.7"}
+
+
+def test_a_question_is_no_answer() -> None:
+    assert mdns.addresses(mdns.question([("pond.local", mdns.A)])) == {}
+
+
+@pytest.mark.parametrize("name", [b"\4po/d\5local\0", b"\4pond\7example\0", b"\1-\3a b\5local\0"])
+def test_a_name_that_is_no_host_of_this_network_is_left_out(name: bytes) -> None:
+    message = struct.pack("!6H", 0, 0x8400, 0, 1, 0, 0) + name + RECORD
+    assert mdns.addresses(message) == {}
+
+
+@given(st.binary(max_size=300))
+def test_no_message_raises(message: bytes) -> None:
+    mdns.addresses(message)
+    mdns.addresses(ANSWER[:12] + message)
+
+
+def test_a_name_that_points_to_itself_ends() -> None:
+    assert mdns.addresses(struct.pack("!6H", 0, 0x8400, 0, 1, 0, 0) + b"\xc0\x0c" + RECORD) == {}
+
+
+def test_who_answers_is_in_the_inventory() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as network:
+        network.bind(("127.0.0.1", 0))
+        network.settimeout(10)
+
+        def answer() -> None:
+            asked, asker = network.recvfrom(9000)
+            assert b"\4pond\5local" in asked
+            network.sendto(ANSWER, asker)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        found = mdns.discover(["pond"], 0.5, network.getsockname())
+        answering.join()
+    assert mdns.inventory(found)["nodes"] == {"hosts": ["pond"]}
