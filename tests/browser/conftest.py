@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
+from tests.ports import held_ports
 
 from camfleet.keyring import Keyring
 from camfleet.keys import Role
@@ -193,22 +193,6 @@ class Console:
     def _take(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
             self._problems.append(message.text)
-
-
-@contextmanager
-def held_ports(count: int) -> Iterator[list[int]]:
-    """Ports that a program which is told of them may listen on, and that nobody else is given.
-
-    Each is bound to a socket that never listens. With SO_REUSEADDR on both (socket(7)), as
-    servers and ZeroMQ set it, another one may listen there, and again after it has ended;
-    meanwhile the kernel chooses it neither for a port 0 nor for a connection that goes out.
-    """
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            one.bind(("127.0.0.1", 0))
-        yield [one.getsockname()[1] for one in sockets]
 
 
 @pytest.fixture(name="hold_ports")

@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import pytest
+from tests.ports import held_ports
 
 T = TypeVar("T")
 HERE: Final = Path(__file__).parent
@@ -31,6 +31,7 @@ BUILD_S: Final = 1200.0
 COMMAND_S: Final = 120.0
 DEADLINE_S: Final = 120.0  # a busy machine takes half a minute for what else is a second
 POLL_S: Final = 0.1
+PORTS: Final = ("WEB", "NODES", "SUBSCRIBERS", "IMAGEZMQ", "REPUBLISH", "METRICS")
 # What runs a container as docker-compose.yml does.
 HARDENED: Final = (
     "--read-only",
@@ -63,12 +64,6 @@ def until(answer: Callable[[], T], timeout_s: float = DEADLINE_S) -> T:
             pytest.fail(f"not within {timeout_s:.0f} s; the last answer was {found!r}")
         time.sleep(POLL_S)
     return found
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in held]
 
 
 def get(url: str) -> tuple[int, str]:
@@ -181,11 +176,10 @@ class Container:
 class Project:
     """The services of docker-compose.yml, under a name and on ports of their own."""
 
-    def __init__(self, tree: Path, folder: Path) -> None:
+    def __init__(self, tree: Path, folder: Path, ports: Sequence[int]) -> None:
         self._tree = tree
         self.name = f"camfleet-test-{secrets.token_hex(4)}"
-        names = ("WEB", "NODES", "SUBSCRIBERS", "IMAGEZMQ", "REPUBLISH", "METRICS")
-        self.ports = dict(zip(names, free_ports(len(names)), strict=True))
+        self.ports = dict(zip(PORTS, ports, strict=True))
         self.environment = {
             f"CAMFLEET_HUB_{name}_PORT": str(port) for name, port in self.ports.items()
         }
@@ -355,9 +349,10 @@ def project(
     """A project of Compose whose images are there, and of which nothing runs yet."""
     images.get("hub", native())
     images.get("node", native())
-    project = Project(tree, tmp_path_factory.mktemp("project"))
-    try:
-        yield project
-    finally:
-        sys.stdout.write(project("--profile=*", "logs", "--no-color", "--tail=40"))
-        project.remove()
+    with held_ports(len(PORTS)) as ports:
+        project = Project(tree, tmp_path_factory.mktemp("project"), ports)
+        try:
+            yield project
+        finally:
+            sys.stdout.write(project("--profile=*", "logs", "--no-color", "--tail=40"))
+            project.remove()

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from email.message import Message
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 import pytest
+from tests.ports import held_ports
 
 from camfleet.keyring import Keyring
 from camfleet.keys import Role
@@ -187,22 +187,6 @@ class House:
 
 def _lower(headers: Message) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
-
-
-@contextmanager
-def held_ports(count: int) -> Iterator[list[int]]:
-    """Ports that a program which is told of them may listen on, and that nobody else is given.
-
-    Each is bound to a socket that never listens. With SO_REUSEADDR on both (socket(7)), as
-    servers and ZeroMQ set it, another one may listen there, and again after it has ended;
-    meanwhile the kernel chooses it neither for a port 0 nor for a connection that goes out.
-    """
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            one.bind(("127.0.0.1", 0))
-        yield [one.getsockname()[1] for one in sockets]
 
 
 def until(claim: Callable[[], T], said: Callable[[], object] = str) -> T:
