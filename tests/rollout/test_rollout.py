@@ -136,8 +136,9 @@ def test_blank_hosts_send_frames_and_a_dead_one_holds_nobody_up(fleet: Fleet) ->
         mode = fleet.hosts[name].sh(f"stat --format '%a %u' {NODE}/bundle.json")
         assert mode == "600 10001"
         assert fleet.hosts[name].sh("systemctl is-active camfleet-node chrony") == "active\nactive"
-    assert "lines have changed, and become true with its next start" in played.sentences
+    assert "have changed and take effect when it starts anew" in played.sentences
     assert OVERLAY in pond.sh("cat /boot/firmware/config.txt")
+    assert "camfleet" not in fleet.hosts["gate"].sh("cat /boot/firmware/config.txt")
     assert pond.sh("cat /etc/chrony/sources.d/camfleet.sources").endswith(f"server {DEAD} iburst")
     given = pond.sh("docker inspect --format '{{json .HostConfig}}' camfleet-node")
     settings = json.loads(given)
