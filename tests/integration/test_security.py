@@ -590,6 +590,13 @@ def test_to_list_who_is_enrolled_makes_no_hub(house: House, command: Command) ->
     assert not house.state.exists()
 
 
+def test_a_state_that_cannot_be_looked_into_is_told(house: House, command: Command) -> None:
+    house.state = house.folder / ("x" * 300)
+    code, _, complained = command("nodes")
+    assert code == 1
+    assert complained.endswith("File name too long\n")
+
+
 def test_an_address_that_nobody_gave_is_told(house: House, command: Command) -> None:
     _, _, complained = command("enrol", "pi")
     assert f"at tcp://{socket.gethostname()}:{house.ports['NODES']}; " in complained

@@ -64,7 +64,11 @@ def obey(software: str) -> None:
 
 def _change(settings: HubSettings, options: argparse.Namespace) -> None:
     """Do what concerns keys; only who enrols may begin a hub's."""
-    is_new = not (settings.state / "hub.key").exists()
+    path = settings.state / "hub.key"
+    try:
+        is_new = not path.exists()
+    except OSError as error:
+        raise LocalProtocolError(f"cannot read {path}: {error.strerror}") from error
     if is_new and options.command != "enrol":
         raise LocalProtocolError(
             f"found no hub's keys in {settings.state}, want the folder of one that has run "
