@@ -1,9 +1,10 @@
 """What the wall paints in a real browser, how old its pictures are, and what it costs the hub.
 
-Hub, nodes and Chromium are real programs. The nodes' cameras are synthetic: each picture carries
-the time of its capture in its pixels, which is read back out of the canvas, so the age on the
-glass is measured from end to end and believes nobody's clock or word. Everything shares one machine and,
-with its software renderer, Chromium takes most of it: its part is printed beside the hub's.
+Hub and Chromium are the real programs; the cameras are one process with real links, a main stream
+and a preview each. Every picture carries the time of its capture in its pixels, which is read back
+out of the canvas, so the age on the glass is measured from end to end and takes nobody's word.
+All share one machine; what Chromium with its software renderer and the cameras take of it is
+printed beside the hub's part.
 
 The throttled viewer sits behind a link of 2 Mbit/s (`camfleet.testing.LinkEmulator`). The hundred
 viewers speak the wall's protocol in a process of their own and acknowledge at once.
@@ -11,14 +12,12 @@ viewers speak the wall's protocol in a process of their own and acknowledge at o
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import json
 import os
 import shutil
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -26,23 +25,25 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from harness import Row, Sample, alternate, arguments, bound, finish
 from playwright.sync_api import Browser, Page, sync_playwright
-from websockets.asyncio.client import ClientConnection, connect
+from wall_ends import Plan, items
 
 from camfleet import timecode
 from camfleet.keyring import Keyring
 from camfleet.keys import Role
 from camfleet.testing import LinkEmulator
 
-WIDTH, HEIGHT, PREVIEW = 320, 240, 160
-NODES: Final = 4
+MAIN_SIZE, PREVIEW_SIZE = (640, 480), (160, 120)
+ENDS: Final = str(Path(__file__).with_name("wall_ends.py"))
+NODES: Final = 8
 MANY, MANY_FPS, MANY_LEAST = 64, 12, 10
 FEW, FEW_FPS, FEW_LEAST = 16, 30, 25
 SCREEN: Final = (1920, 1080)
@@ -60,7 +61,6 @@ MOST_GROWTH: Final = 5  # percent of the hub's memory, over the span
 WARM_UP_S: Final = 4.0
 START_S: Final = 60.0  # a busy machine starts processes in some seconds
 _LOOK_S: Final = 0.1
-_FRAME: Final = struct.Struct("<BBHIdd")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _HEALTH_S: Final = 0.2
 _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
@@ -104,7 +104,6 @@ def main() -> None:
     rounds, span_s = (1, 6.0) if options.quick else (3, 20.0)
     found: dict[str, Sample] = {}
     with sync_playwright() as playwright, ExitStack() as stack:
-        stack.enter_context(_browser_home())
         browser = playwright.chromium.launch(executable_path=_browser(), args=_ARGUMENTS)
         stack.callback(browser.close)
         found |= alternate(
@@ -155,12 +154,12 @@ def paint(browser: Browser, cameras: int, fps: float, span_s: float) -> Sample:
     """One browser that shows all cameras."""
     with Fleet.running(cameras, fps) as fleet, _page(browser, fleet.url) as page:
         _wait_painted(page, cameras)
-        hub, nodes = Meter([fleet.hub]), Meter(fleet.nodes)
+        hub, cams = Meter([fleet.hub]), Meter([fleet.cameras])
         chromium = Meter(_chromium())
         glass = watch(page, span_s)
         return glass | {
             "hub_percent": hub.percent(),
-            "nodes_percent": nodes.percent(),
+            "cameras_percent": cams.percent(),
             "chromium_percent": chromium.percent(),
         }
 
@@ -207,10 +206,10 @@ def crowd(span_s: float) -> Sample:
     """A hundred viewers of one wall, which ask nothing of a browser."""
     with Fleet.running(FEW, VIEWERS_FPS) as fleet, tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "viewers.json"
-        command = [sys.executable, __file__, "--viewers", fleet.url, str(span_s), str(told)]
-        viewers = subprocess.Popen(command)
+        ends = [sys.executable, ENDS, "viewers", fleet.url, str(VIEWERS), str(span_s), str(told)]
+        viewers = subprocess.Popen(ends)
         try:
-            _wait(lambda: _viewers_are_there(told), "viewers")
+            _wait(told.exists, "viewers")
             hub = Meter([fleet.hub])
             before = _memory(fleet.hub)
             worst_s, until_s = 0.0, time.monotonic() + span_s
@@ -254,7 +253,7 @@ def _glass(found: list[Any], span_s: float) -> Sample:
         "fps": sum(rates),
         "p50_ms": float(np.percentile(ages_ms, 50)),
         "p95_ms": float(np.percentile(ages_ms, 95)),
-        "oldest_ms": max(one["oldest_ms" if "oldest_ms" in one else "oldestMs"] for one in seen.values()),
+        "oldest_ms": max(one["oldestMs"] for one in seen.values()),
         "unread": float(len(codes) - len(ages_ms)),
     }
 
@@ -274,11 +273,13 @@ class Fleet:
 
     Attributes:
         port: of the wall.
+        hub: the id of its process.
+        cameras: likewise, of all of them.
     """
 
     port: int
     hub: int = 0
-    nodes: list[int] = field(default_factory=list)
+    cameras: int = 0
 
     @property
     def url(self) -> str:
@@ -294,22 +295,21 @@ class Fleet:
             ports = _free_ports(5)
             fleet = cls(ports[0])
             keyring = Keyring(folder / "state")
-            fleet.hub = _start("camfleet_hub", _hub_settings(folder, ports), folder, stack)
+            fleet.hub = _start(["-m", "camfleet_hub"], _hub_settings(folder, ports), folder, stack)
             _wait(lambda: _is_healthy(fleet.url), "hub")
-            for number in range(NODES):
-                bundle = folder / f"node-{number}.json"
-                keyring.enrol(
-                    f"node-{number}", Role.NODE, f"tcp://127.0.0.1:{ports[1]}"
-                ).write(bundle)
-                settings = _node_settings(bundle, cameras // NODES, fps)
-                fleet.nodes.append(_start("camfleet_node", settings, folder, stack))
+            bundles = [folder / f"node-{number}.json" for number in range(NODES)]
+            for bundle in bundles:
+                address = f"tcp://127.0.0.1:{ports[1]}"
+                keyring.enrol(bundle.stem, Role.NODE, address).write(bundle)
+            plan = Plan([str(one) for one in bundles], cameras, fps, (MAIN_SIZE, PREVIEW_SIZE))
+            text = msgspec.json.encode(plan).decode()
+            fleet.cameras = _start([ENDS, "cameras", text], {}, folder, stack)
             _wait(lambda: fleet.online() == cameras, f"{cameras} cameras")
             yield fleet
 
     def online(self) -> int:
         """Cameras that are."""
-        nodes = json.loads(_get(f"{self.url}api/nodes"))
-        nodes = nodes["items"] if isinstance(nodes, dict) else nodes
+        nodes = items(json.loads(_get(f"{self.url}api/nodes")))
         return sum(one["state"] == "online" for node in nodes for one in node["cameras"])
 
 
@@ -368,21 +368,11 @@ def _hub_settings(folder: Path, ports: list[int]) -> dict[str, str]:
     } | {f"CAMFLEET_HUB_{name}_PORT": str(port) for name, port in zip(names, ports, strict=True)}
 
 
-def _node_settings(bundle: Path, cameras: int, fps: float) -> dict[str, str]:
-    settings = {"CAMFLEET_NODE_BUNDLE": str(bundle), "CAMFLEET_NODE_METRICS_PORT": "0"}
-    for number in range(cameras):
-        prefix = f"CAMFLEET_NODE_CAMERAS__cam{number:02}__"
-        values = {"SOURCE": "synthetic", "WIDTH": WIDTH, "HEIGHT": HEIGHT, "FPS": fps,
-                  "PREVIEW_WIDTH": PREVIEW}  # fmt: skip
-        settings |= {f"{prefix}{name}": str(value) for name, value in values.items()}
-    return settings
-
-
-def _start(module: str, settings: dict[str, str], folder: Path, stack: ExitStack) -> int:
+def _start(command: list[str], settings: dict[str, str], folder: Path, stack: ExitStack) -> int:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("CAMFLEET_")}
-    log = stack.enter_context((folder / f"{module}.log").open("ab"))
+    log = stack.enter_context((folder / "services.log").open("ab"))
     process = subprocess.Popen(
-        [sys.executable, "-m", module], env=inherited | settings, stdout=log, stderr=log
+        [sys.executable, *command], env=inherited | settings, stdout=log, stderr=log
     )
     stack.callback(_end, process)
     return process.pid
@@ -395,11 +385,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-@contextmanager
-def _browser_home() -> Iterator[None]:
-    yield
 
 
 def _browser() -> str:
@@ -448,10 +433,6 @@ def _is_healthy(url: str) -> bool:
     return False
 
 
-def _viewers_are_there(told: Path) -> bool:
-    return told.exists()
-
-
 def _wait(claim: Callable[[], bool], what: str) -> None:
     deadline_s = time.monotonic() + START_S
     while not claim():
@@ -460,80 +441,5 @@ def _wait(claim: Callable[[], bool], what: str) -> None:
         time.sleep(_LOOK_S)
 
 
-# The hundred viewers, in their own process.
-
-
-class Crowd:
-    """Viewers that acknowledge each frame as soon as they have it."""
-
-    def __init__(self) -> None:
-        self.ages_ms: list[float] = []
-        self.frames = 0
-        self.counts = False
-        self.ready = 0
-
-    async def look(self, url: str, cameras: list[str]) -> None:
-        """Show all cameras until it is cancelled."""
-        async with connect(url, compression=None, max_size=None) as link:
-            tiles = [
-                {"tile": tile, "camera": camera, "width": 178, "height": 133}
-                for tile, camera in enumerate(cameras)
-            ]
-            await link.send(json.dumps({"type": "show", "tiles": tiles}))
-            await self._follow(link)
-
-    async def _follow(self, link: ClientConnection) -> None:
-        seen = set()
-        async for message in link:
-            if isinstance(message, str):
-                continue
-            frames = []
-            for _, _, tile, number, captured_ms, _ in parse(message):
-                if self.counts:
-                    self.frames += 1
-                    self.ages_ms.append(1000 * time.time() - captured_ms)
-                frames.append((tile, number, None))
-                self.ready += tile not in seen
-                seen.add(tile)
-            await link.send(json.dumps({"type": "painted", "frames": frames}))
-
-
-def parse(message: bytes) -> Iterator[tuple[Any, ...]]:
-    """The headers of the frames in one message."""
-    yield _FRAME.unpack_from(message)
-
-
-async def look(url: str, span_s: float, told: Path) -> None:
-    """A hundred viewers."""
-    nodes = json.loads(_get(f"{url}api/nodes"))
-    nodes = nodes["items"] if isinstance(nodes, dict) else nodes
-    cameras = [one["id"] for node in nodes for one in node["cameras"]]
-    crowd = Crowd()
-    socket_url = f"{url.replace('http', 'ws', 1)}ws/wall"
-    tasks = [asyncio.create_task(crowd.look(socket_url, cameras)) for _ in range(VIEWERS)]
-    while crowd.ready < VIEWERS * len(cameras):
-        await asyncio.sleep(_LOOK_S)
-        for task in tasks:
-            if task.done():
-                task.result()
-    await asyncio.sleep(WARM_UP_S)
-    told.touch()
-    crowd.counts = True
-    await asyncio.sleep(span_s)
-    crowd.counts = False
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    sample = {
-        "p50_ms": float(np.percentile(crowd.ages_ms, 50)),
-        "p99_ms": float(np.percentile(crowd.ages_ms, 99)),
-        "fps": crowd.frames / span_s / VIEWERS / len(cameras),
-    }
-    told.write_text(json.dumps(sample))
-
-
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--viewers"]:
-        asyncio.run(look(sys.argv[2], float(sys.argv[3]), Path(sys.argv[4])))
-    else:
-        main()
+    main()
