@@ -69,7 +69,11 @@ class Problem(BaseModel):
 def problem_body(status: int, detail: str, errors: Sequence[Wrong] = ()) -> bytes:
     """A problem as it goes out."""
     problem = Problem(
-        title=_title(status), status=status, detail=detail, errors=list(errors) or None
+        type="about:blank",
+        title=_title(status),
+        status=status,
+        detail=detail,
+        errors=list(errors) or None,
     )
     return json.dumps(problem.model_dump(exclude_none=True)).encode()
 

@@ -29,6 +29,7 @@ TAGS: Final = {
     "operation": "Whether the hub works, and its numbers.",
 }
 OPEN: Final = "/healthz"  # needs no log-in
+_UNSAID: Final = "Successful Response"  # FastAPI's
 _METHODS: Final = frozenset({"get", "put", "post", "delete", "patch"})
 _SECURITY: Final = {
     "token": {
@@ -114,6 +115,9 @@ def complete(document: Document, *, has_login: bool) -> Document:
         if method != "get":
             statuses += _CHANGING
         responses = operation["responses"]
+        for answer in responses.values():
+            if answer["description"] == _UNSAID:
+                answer["description"] = "What was asked for."
         if "422" in responses:
             responses["422"] = _answer("422")
         for status in statuses:
