@@ -34,6 +34,7 @@ from camfleet_hub.port_metrics import PortCollector
 from camfleet_hub.ports import Ports, open_keyring, open_ports
 from camfleet_hub.settings import HubSettings
 from camfleet_hub.signals import SIGNALS, hear_signals
+from camfleet_hub.tokens import Tokens
 from camfleet_hub.users import ADMIN, Users
 from camfleet_hub.web.app import Hub, create_app, create_metrics_app
 from camfleet_hub.web.bell import Bell
@@ -127,6 +128,7 @@ async def _run(settings: HubSettings) -> int:
             enrolment=None
             if keyring is None
             else Enrolment(keyring, settings.nodes_port, settings.subscribers_port),
+            state=settings.state if login else None,
         )
         servers = [
             Server(Problems(HostCheck(create_app(hub), settings.hosts)), web),
@@ -150,14 +152,14 @@ def _open_login(
     if settings.auth == "none":
         return None
     try:
-        users = Users(settings.state)
+        users, tokens = Users(settings.state), Tokens(settings.state)
     except LocalProtocolError as error:
         refuse([f"CAMFLEET_HUB_STATE: {error}"])
     if users.first_password is not None:
         # It is told whatever else is not: nobody can ask for it later.
         level = max(logging.WARNING, logging.getLevelNamesMapping()[settings.log_level])
         _log.log(level, "first password", user=ADMIN, password=users.first_password)
-    login = Login(users)
+    login = Login(users, tokens)
     stack.callback(login.close)
     registry.register(LoginCollector(login))
     return login

@@ -26,6 +26,8 @@ from camfleet_hub.web.api.keys import add_keys
 from camfleet_hub.web.api.page import add_page
 from camfleet_hub.web.api.pictures import add_pictures
 from camfleet_hub.web.api.session import add_session
+from camfleet_hub.web.api.tokens import add_tokens
+from camfleet_hub.web.api.users import add_users
 from camfleet_hub.web.asking import Overseer, Seen
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.body import MOST_BODY_BYTES, TimelyBody
@@ -34,6 +36,7 @@ from camfleet_hub.web.detections import add_detections
 from camfleet_hub.web.headers import SecurityHeaders
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.login_page import add_login
+from camfleet_hub.web.password_page import add_password
 from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.problems import add_problems
 from camfleet_hub.web.wall import Wall
@@ -41,8 +44,7 @@ from camfleet_hub.web.wall import Wall
 _STATIC: Final = Path(__file__).parent / "static"
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _TEXT: Final[dict[str, Any]] = {"schema": {"type": "string"}}
-_LOGOUT: Final = '<form id="logout"'
-_LOGOUT_HIDDEN: Final = '<form hidden id="logout"'  # as it stands in the page
+_LOGGED_IN: Final = ('form id="logout"', 'a id="password"')  # hidden as they stand in the page
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Hub:
         problems: tells what is wrong with the hub, for `/healthz`; empty when nothing is.
         login: knows who is logged in; None where nobody needs to be.
         enrolment: the keys of nodes and subscribers; None where everything is plain.
+        state: folder of the users and the tokens; None where nobody needs to log in.
     """
 
     bulletin: Bulletin
@@ -74,6 +77,7 @@ class Hub:
     problems: Callable[[], list[str]]
     login: Login | None = None
     enrolment: Enrolment | None = None
+    state: Path | None = None
 
 
 class Health(BaseModel):
@@ -92,7 +96,7 @@ def create_app(hub: Hub) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # a path with a slash too many is another one
         max_body_size=MOST_BODY_BYTES,
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=lambda route: route.name.rstrip("_"),
     )
     app.state.fleet = hub.fleet
     if hub.login is None:
@@ -100,6 +104,7 @@ def create_app(hub: Hub) -> FastAPI:
     else:
         app.add_middleware(Access, login=hub.login)
         add_login(app, hub.login)
+        add_password(app, hub.login)
     app.add_middleware(TimelyBody)
     app.add_middleware(SecurityHeaders)  # the outermost: on what is refused too
     add_problems(app)
@@ -109,6 +114,8 @@ def create_app(hub: Hub) -> FastAPI:
     add_detections(app, hub.detections)
     add_session(app, has_login=hub.login is not None)
     add_keys(app, hub.enrolment)
+    add_users(app, hub.state)
+    add_tokens(app, hub.state)
     _add_health(app, hub)
     add_page(app)
     add_document(app, has_login=hub.login is not None)
@@ -139,7 +146,8 @@ def _add_wall(app: FastAPI, hub: Hub) -> None:
 
     text = (_STATIC / "index.html").read_text("utf-8")
     if hub.login is not None:
-        text = text.replace(_LOGOUT_HIDDEN, _LOGOUT)
+        for at in _LOGGED_IN:
+            text = text.replace(f"<{at} hidden", f"<{at}")
 
     @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)

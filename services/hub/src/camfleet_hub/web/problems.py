@@ -190,6 +190,8 @@ def _detail(what: str, error: Mapping[str, Any]) -> str:
     kind, wanted = error["type"], _wanted(error["msg"])
     if kind == "missing":
         return f"{what} is missing"
+    if kind == "wanted":  # by a check of ours, which says all
+        return str(error["msg"])
     if kind == "extra_forbidden":
         return f"{what} is not known here"
     if kind == "json_invalid":

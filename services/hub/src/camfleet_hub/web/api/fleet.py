@@ -48,7 +48,7 @@ def add_fleet(app: FastAPI) -> None:
         """One node with its cameras."""
         found = sight.node(node)
         if found is None:
-            raise HTTPException(404, f"there is no node {node!r}", tags=["fleet"])
+            raise HTTPException(404, f"there is no node {node!r}")
         (view,) = models.nodes(sight, [found])
         return view
 
@@ -70,9 +70,7 @@ def add_fleet(app: FastAPI) -> None:
             for stream in models.cameras(sight)
             if (
                 pattern is None
-                or pattern.matches(
-                    stream.node.name, f"{stream.camera}/{stream.profile}", tags=["fleet"]
-                )
+                or pattern.matches(stream.node.name, f"{stream.camera}/{stream.profile}")
             )
             and (state is None or stream.liveness(now_ns) == state)
         ]

@@ -7,14 +7,14 @@ from typing import Annotated, Final, Literal
 from urllib.parse import quote
 
 from fastapi import FastAPI, HTTPException, Path, Response
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from camfleet.errors import CamfleetError, LocalProtocolError
+from camfleet.errors import LocalProtocolError
 from camfleet.keys import Bundle, Role
 from camfleet.names import MAX_NAME_BYTES, check_name
 from camfleet_hub.authority import check_host
 from camfleet_hub.enrolment import RESERVED, Enrolment
-from camfleet_hub.web.api.changes import NO_STORE, Asked, JsonOnly, refusing
+from camfleet_hub.web.api.changes import NO_STORE, Asked, JsonOnly, checked, refusing
 from camfleet_hub.web.api.document import problems
 from camfleet_hub.web.api.paging import USUAL, After, Limit, page_of
 from camfleet_hub.web.asking import Administrator
@@ -22,20 +22,6 @@ from camfleet_hub.web.asking import Administrator
 _MOST_HOST: Final = 253  # characters (RFC 1035, 2.3.4)
 _PLAIN: Final = "this hub is plain (CAMFLEET_HUB_PLAIN), want one with keys"
 _Role = Literal["node", "subscriber"]
-
-
-def _checked_name(name: str) -> str:
-    try:
-        return check_name(name)
-    except CamfleetError as error:
-        raise ValueError(f"a name: {error}") from error
-
-
-def _checked_host(host: str) -> str:
-    try:
-        return check_host(host)
-    except CamfleetError as error:
-        raise ValueError(f"a host's name or address alone: {error}") from error
 
 
 class KeyView(BaseModel):
@@ -68,7 +54,7 @@ class Enrol(Asked):
             description="Unique; printable, without slashes.",
             examples=["garden"],
         ),
-        AfterValidator(_checked_name),
+        checked(check_name),
     ]
     role: _Role = Field("node", description="Whether it sends frames, or is a program that reads.")
     address: Annotated[
@@ -79,7 +65,7 @@ class Enrol(Asked):
             description="Name or address of this hub's machine, as the node or program finds it.",
             examples=["display.local"],
         ),
-        AfterValidator(_checked_host),
+        checked(check_host),
     ]
     replace: bool = Field(
         default=False, description="New keys for a name that is enrolled; its old ones end."
