@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import FastAPI, HTTPException, Path, Query
 
@@ -16,6 +16,7 @@ from camfleet_hub.web.api.document import problems
 from camfleet_hub.web.api.paging import USUAL, After, Limit, page_of
 from camfleet_hub.web.asking import Seen
 
+PATTERN: Final = r"^(\*|[^/]+/[^/]+)$"  # what `parse_pattern` takes, but for profiles
 NodeName = Annotated[
     str,
     Path(max_length=MAX_NAME_BYTES, description="Name of a node.", examples=["garden"]),
@@ -28,6 +29,7 @@ Match = Annotated[
     str | None,
     Query(
         max_length=MAX_PATTERN,
+        pattern=PATTERN,
         description="Only those whose `node/camera` is like this; `*` and `?` stand for others.",
         examples=["garden/*"],
     ),

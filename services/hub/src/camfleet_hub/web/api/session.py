@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
+from camfleet.pattern import EVERYTHING, StreamPattern
 from camfleet_hub.permission import Role
 from camfleet_hub.web.asking import Seen
 
@@ -33,7 +34,14 @@ def add_session(app: FastAPI, *, has_login: bool) -> None:
         return Session(
             name=identity.name,
             role=identity.role,
-            cameras=[f"{one.node}/{one.camera}" for one in identity.cameras],
+            cameras=[_text(one) for one in identity.cameras],
             sees_everything=identity.sees_everything,
             has_login=has_login,
         )
+
+
+def _text(pattern: StreamPattern) -> str:
+    """A pattern as it was written, with brackets that mean themselves."""
+    if pattern.node == pattern.camera == EVERYTHING:
+        return EVERYTHING
+    return f"{pattern.node}/{pattern.camera}".replace("[[]", "[")

@@ -29,11 +29,12 @@ from camfleet_hub.web.api.changes import (
     refusing,
 )
 from camfleet_hub.web.api.document import problems
+from camfleet_hub.web.api.fleet import PATTERN
 from camfleet_hub.web.api.paging import USUAL, After, Limit, page_of
 from camfleet_hub.web.asking import Administrator
 
 RoleName = Literal["viewer", "administrator"]
-Pattern = Annotated[str, Field(min_length=1, max_length=MAX_PATTERN)]
+Pattern = Annotated[str, Field(max_length=MAX_PATTERN, pattern=PATTERN)]
 Cameras = Annotated[
     list[Pattern],
     Field(
