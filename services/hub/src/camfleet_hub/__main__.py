@@ -231,6 +231,8 @@ async def _watch_keys(keyring: Keyring, ports: Ports) -> None:
             if is_readable:
                 _log.error("keys cannot be read, the old ones stay in force", problem=str(error))
             is_readable = False
+        if gone:
+            ports.subscribers.judge()
         # Who has new keys is told by the old ones at the next message, which may be the new one's.
         for name in gone - {entry.name for entry in keyring.entries()}:
             ports.cut(name)
