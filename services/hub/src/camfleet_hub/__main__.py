@@ -24,6 +24,7 @@ from camfleet_hub.authority import authority
 from camfleet_hub.commands import obey
 from camfleet_hub.demand import Demand
 from camfleet_hub.detections import Detections
+from camfleet_hub.enrolment import Enrolment
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.flow import Flow
 from camfleet_hub.journal import Journal
@@ -43,6 +44,7 @@ from camfleet_hub.web.host import HostCheck
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.login_metrics import LoginCollector
 from camfleet_hub.web.pictures import Pictures
+from camfleet_hub.web.problems import Problems
 from camfleet_hub.web.server import Server
 from camfleet_hub.web.tls_only import TlsOnly
 
@@ -126,12 +128,16 @@ async def _run(settings: HubSettings) -> int:
             viewers_rejected,
             problems=lambda: ports.problems() + flow.problems(),
             login=login,
+            enrolment=None
+            if keyring is None
+            else Enrolment(keyring, settings.nodes_port, settings.subscribers_port),
+            state=settings.state if login else None,
         )
         app = create_app(hub)
         served = HostCheck(TlsOnly(app) if certificate else app, settings.hosts)
         tls = certificate.context if certificate else None
         servers = [
-            Server(served, web, tls=tls, proxies=settings.proxies),
+            Server(Problems(served), web, tls=tls, proxies=settings.proxies),
             Server(create_metrics_app(registry), metrics),
         ]
         _log.info(
