@@ -54,6 +54,7 @@ class Stream:
         self.dropped: Counter[tuple[str, str]] = Counter()
         self.forwarded = 0
         self.heard_ns = 0
+        self._reported_ns = 0
         self.detections: Counter[tuple[str, str]] = Counter()
         self.takes_place = takes_place
         self._found: dict[tuple[str, str], str] = {}  # by detector and region
@@ -67,6 +68,11 @@ class Stream:
         """The last frame that arrived; None before the first."""
         arrival = self.arrival
         return arrival.frame if arrival else None
+
+    @property
+    def counted_ns(self) -> int:
+        """When the node's count of its pictures came last, with a frame or a heartbeat; or 0."""
+        return max(self.heard_ns, self._reported_ns)
 
     def drop(self, place: str, reason: str, count: int = 1) -> None:
         """Count frames that a consumer did not get; each place counts on one thread."""
@@ -87,6 +93,7 @@ class Stream:
         """
         withheld = self.stats.withheld
         self.stats.report(counters)
+        self._reported_ns = monotonic_ns
         if self.stats.withheld > withheld:
             self._give_sign(monotonic_ns)
 
