@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,8 @@ from camfleet.stats import STAGES
 from camfleet_hub.stream import Node, Stream
 
 Line = list[float | None]
-STATES: Final = ("online", "stale", "offline")
+State = Literal["online", "stale", "offline"]
+STATES: Final[tuple[State, ...]] = ("online", "stale", "offline")
 OTHER: Final = ("other", "other")
 MOST_REASONS: Final = 8  # of dropping, per stream; those that come later are `other`
 _P95: Final = 0.95
@@ -75,7 +76,7 @@ class Past:
     rejected_per_s: Line
     lost: int
     rejected: int
-    states: list[str | None]
+    states: list[State | None]
 
 
 class Ring:
