@@ -7,6 +7,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.conftest import Feed
 
 from camfleet.errors import Reason, RemoteProtocolError
 from camfleet.stats import LATENCY_BUCKETS_S
@@ -15,7 +16,6 @@ from camfleet_hub.fleet import IMAGEZMQ_NODE
 from camfleet_hub.history import INTERVAL_S, SAMPLES, History
 from camfleet_hub.stream import Stream
 from camfleet_hub.track import MOST_REASONS, quantile
-from tests.unit.conftest import Feed
 
 if TYPE_CHECKING:
     from camfleet_hub.history import NodePast

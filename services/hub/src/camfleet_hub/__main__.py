@@ -26,6 +26,7 @@ from camfleet_hub.demand import Demand
 from camfleet_hub.detections import Detections
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.flow import Flow
+from camfleet_hub.history import History
 from camfleet_hub.journal import Journal
 from camfleet_hub.metrics import FleetCollector
 from camfleet_hub.open_files import raise_open_files
@@ -111,6 +112,7 @@ async def _run(settings: HubSettings) -> int:
         login = _open_login(settings, registry, stack)
         web, metrics = _open_web(settings, stack)
         flow = Flow()
+        history = History()
         hub = Hub(
             bulletin,
             fleet,
@@ -122,13 +124,14 @@ async def _run(settings: HubSettings) -> int:
             viewers_rejected,
             problems=lambda: ports.problems() + flow.problems(),
             login=login,
+            history=history,
         )
         servers = [
             Server(HostCheck(create_app(hub), settings.hosts), web),
             Server(create_metrics_app(registry), metrics),
         ]
         _log.info("ready", wall=f"http://{authority(*web.getsockname()[:2])}/")
-        chores = [_sample(fleet, flow), bulletin.run()]
+        chores = [_sample(fleet, flow, history), bulletin.run()]
         if login is not None:
             chores.append(login.run())
         if keyring is not None:
@@ -230,10 +233,11 @@ async def _watch_keys(keyring: Keyring, ports: Ports) -> None:
         await asyncio.sleep(_REFRESH_S)
 
 
-async def _sample(fleet: Fleet, flow: Flow) -> None:
+async def _sample(fleet: Fleet, flow: Flow, history: History) -> None:
     while True:
         fleet.sample()
         flow.sample(fleet.streams(), fleet.now_ns())
+        history.sample(fleet)
         await asyncio.sleep(_SAMPLE_S)
 
 

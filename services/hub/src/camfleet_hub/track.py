@@ -94,7 +94,8 @@ class Ring:
 
     def row(self, name: str, order: NDArray[np.intp]) -> NDArray[np.float64]:
         """The samples of one name in this order."""
-        return self._values[self._rows[name], order].astype(np.float64)
+        values: NDArray[np.float64] = self._values[self._rows[name], order].astype(np.float64)
+        return values
 
 
 class StreamTrack:
@@ -296,4 +297,3 @@ def _line(values: NDArray[np.float64]) -> Line:
 
 def _count(values: NDArray[np.float64]) -> int:
     return int(np.nansum(values))
-

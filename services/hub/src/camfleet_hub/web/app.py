@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from camfleet_hub.demand import Demand
 from camfleet_hub.detections import Detections
 from camfleet_hub.fleet import Fleet
+from camfleet_hub.history import History
 from camfleet_hub.permission import Sight
 from camfleet_hub.stream import Stream
 from camfleet_hub.web import models
@@ -26,6 +27,7 @@ from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.detections import add_detections
 from camfleet_hub.web.headers import SecurityHeaders
+from camfleet_hub.web.history import add_history
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.login_page import add_login
 from camfleet_hub.web.pictures import Pictures
@@ -53,6 +55,7 @@ class Hub:
         viewers_rejected: counts browsers that were sent away, by reason.
         problems: tells what is wrong with the hub, for `/healthz`; empty when nothing is.
         login: knows who is logged in; None where nobody needs to be.
+        history: the last ten minutes.
     """
 
     bulletin: Bulletin
@@ -65,6 +68,7 @@ class Hub:
     viewers_rejected: Counter[str]
     problems: Callable[[], list[str]]
     login: Login | None = None
+    history: History = field(default_factory=History)
 
 
 def create_app(hub: Hub) -> FastAPI:
@@ -81,6 +85,7 @@ def create_app(hub: Hub) -> FastAPI:
     app.add_middleware(SecurityHeaders)  # the outermost: on what is refused too
     _add_wall(app, hub)
     _add_cameras(app, hub)
+    add_history(app, hub.history)
     add_detections(app, hub.detections)
     _add_health(app, hub)
     return app

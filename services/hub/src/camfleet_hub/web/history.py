@@ -18,7 +18,7 @@ from camfleet_hub.web.asking import Seen
 Line = list[float | None]
 _PAGE: Final = Path(__file__).parent / "static" / "node.html"
 _NO_STORE: Final = {"Cache-Control": "no-store"}
-_MS: Final = 1e3
+_NS: Final = 1e9
 _NS_PER_MS: Final = 1e6
 
 
@@ -107,10 +107,10 @@ def _view(history: History, seen: Seen, node: Node) -> NodeHistory:
         state=node.liveness(now_ns).value,
         software=node.software,
         has_heartbeat=node.has_heartbeat,
-        heard_s=round((now_ns - node.heard_ns) / 1e9, 1) if node.heard_ns else None,
-        clock_offset_ms=round(clock.offset_ns / _NS_PER_MS, 2) if clock else None,
-        clock_uncertainty_ms=round(clock.uncertainty_ns / _NS_PER_MS, 2) if clock else None,
-        round_trip_ms=round(node.round_trip_ns / _NS_PER_MS, 2) if node.round_trip_ns >= 0 else None,
+        heard_s=round((now_ns - node.heard_ns) / _NS, 1) if node.heard_ns else None,
+        clock_offset_ms=_ms(clock.offset_ns) if clock else None,
+        clock_uncertainty_ms=_ms(clock.uncertainty_ns) if clock else None,
+        round_trip_ms=_ms(node.round_trip_ns) if node.round_trip_ns >= 0 else None,
         interval_s=INTERVAL_S,
         ages_s=past.ages_s,
         machine=dict(past.node or {}),
@@ -143,6 +143,8 @@ def _stream(past: Past, now: models.Camera, profile: str) -> StreamHistory:
 
 
 def _dropped(found: Dropped) -> DroppedView:
-    return DroppedView(
-        place=found.place, reason=found.reason, per_s=found.per_s, count=found.count
-    )
+    return DroppedView(place=found.place, reason=found.reason, per_s=found.per_s, count=found.count)
+
+
+def _ms(duration_ns: int) -> float:
+    return round(duration_ns / _NS_PER_MS, 2)
