@@ -51,13 +51,23 @@ def history(name: str = "garden", camera: str = "front") -> dict[str, Any]:
         "rejected": 0,
         "states": ["offline" if place in GONE else "online" for place in range(SAMPLES)],
     }
-    machine = {"uncertainty_ms": known(1.2), "round_trip_ms": known(2.4), "restarts": known(0)}
-    machine["restarts"][GONE[-1] + 1] = 1
+    lines = {
+        "uncertainty_ms": known(1.2), "round_trip_ms": known(2.4), "restarts": known(0),
+        "temperature_c": known(61.5), "throttled": known(0), "under_voltage": known(0),
+        "cpu_percent": known(25), "memory_percent": known(40), "wifi_signal_dbm": known(-58),
+    }  # fmt: skip
+    lines["restarts"][GONE[-1] + 1] = 1
+    lines["throttled"][-1] = 1
+    machine = {
+        "cpu_share": 0.25, "memory_used_bytes": 4, "memory_total_bytes": 10, "temperature_c": 61.5,
+        "is_under_voltage": False, "is_throttled": True, "was_under_voltage": False,
+        "was_throttled": True, "wifi_signal_dbm": -58.0, "disk_free_share": 0.5, "uptime_s": 7200.0,
+    }  # fmt: skip
     return {
         "name": name, "state": "online", "software": "camfleet-node 0.1.0", "has_heartbeat": True,
         "heard_s": 0.2, "clock_offset_ms": 3.0, "clock_uncertainty_ms": 1.2, "round_trip_ms": 2.4,
         "interval_s": 5.0, "ages_s": [5.0 * (SAMPLES - 1 - place) for place in range(SAMPLES)],
-        "machine": machine, "streams": [stream],
+        "machine": machine, "lines": lines, "streams": [stream],
     }  # fmt: skip
 
 
@@ -166,17 +176,17 @@ def test_one_moment_is_read_in_all_plots_by_pointer_and_by_keyboard(
     tell(lone_page, history())
     lone_page.goto("/node/garden")
     moments = lone_page.locator("th.moment")
-    expect(moments).to_have_text(["now"] * 4)
+    expect(moments).to_have_text(["now"] * 7)
     area = plot(lone_page, "rate").locator(".plot-area")
     area.focus()
     area.press("ArrowLeft")
-    expect(moments).to_have_text(["5 s ago"] * 4)
+    expect(moments).to_have_text(["5 s ago"] * 7)
     area.press("Home")
-    expect(moments).to_have_text(["9 min 55 s ago"] * 4)
+    expect(moments).to_have_text(["9 min 55 s ago"] * 7)
     spoken = "9 min 55 s ago: online, captured 30.0 fps, received 29.5 fps"
     expect(area).to_have_attribute("aria-valuetext", spoken)
     area.press("Escape")
-    expect(moments).to_have_text(["now"] * 4)
+    expect(moments).to_have_text(["now"] * 7)
     plot(lone_page, "latency").locator(".plot-area").hover()
     expect(moments.first).to_have_text(re.compile(r"^[45] min \d+ s ago$"))
 
@@ -186,7 +196,32 @@ def test_a_node_that_was_started_anew_is_marked(lone_page: Page, console: Consol
     tell(lone_page, history())
     lone_page.goto("/node/garden")
     expect(plot(lone_page, "link").locator("svg path.mark")).to_have_count(1)
-    expect(lone_page.locator("#facts")).to_contain_text("1 × in ten minutes")
+    expect(lone_page.locator("#facts")).to_contain_text("Starts in ten minutes1")
+
+
+def test_temperature_and_throttling_are_shown_where_they_are_reported(
+    lone_page: Page, console: Console
+) -> None:
+    console.expected = (MISSING,)
+    tell(lone_page, history())
+    lone_page.goto("/node/garden")
+    assert row(lone_page, "temperature", "temperature")[0] == "61.5 °C"
+    assert row(lone_page, "temperature", "event") == ["throttled"]
+    expect(plot(lone_page, "temperature").locator("svg path.mark")).to_have_count(1)
+    assert row(lone_page, "wifi", "signal")[0] == "-58.0 dBm"
+    expect(lone_page.locator("#facts")).to_contain_text("throttled now")
+
+
+def test_a_machine_that_tells_nothing_has_no_plots_of_it(lone_page: Page, console: Console) -> None:
+    console.expected = (MISSING,)
+    told = history()
+    told["machine"] = None
+    kept = ("uncertainty_ms", "round_trip_ms", "restarts")
+    told["lines"] = {name: line for name, line in told["lines"].items() if name in kept}
+    tell(lone_page, told)
+    lone_page.goto("/node/garden")
+    expect(lone_page.locator("#machine .plot")).to_have_count(1)
+    expect(lone_page.locator("#facts")).not_to_contain_text("Temperature")
 
 
 def test_when_the_hub_is_away_the_numbers_stay_and_their_age_is_told(

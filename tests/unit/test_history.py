@@ -10,6 +10,7 @@ import pytest
 from tests.unit.conftest import Feed
 
 from camfleet.errors import Reason, RemoteProtocolError
+from camfleet.machine_health import MachineHealth, to_facts
 from camfleet.stats import LATENCY_BUCKETS_S
 from camfleet.wire import Counters
 from camfleet_hub.fleet import IMAGEZMQ_NODE
@@ -201,6 +202,23 @@ def test_the_round_trip_of_a_node_that_is_away_is_not_known(feed: Feed, history:
     node = read(feed, history).node
     assert node is not None
     assert node["round_trip_ms"] == [None, 3, None]
+
+
+def test_a_machines_health_is_kept_and_gaps_where_it_told_nothing(
+    feed: Feed, history: History
+) -> None:
+    feed.clock.advance(5)
+    feed.heartbeat("pi", health=to_facts(MachineHealth(0.5, 1, 4, 61, is_throttled=True)))
+    history.sample(feed.fleet)
+    feed.clock.advance(5)
+    feed.heartbeat("pi")
+    history.sample(feed.fleet)
+    node = read(feed, history).node
+    assert node is not None
+    assert node["temperature_c"] == [None, 61, None]
+    assert node["throttled"] == [None, 1, None]
+    assert node["memory_percent"] == [None, 25, None]
+    assert node["under_voltage"] == [None] * 3
 
 
 def test_a_camera_that_comes_anew_under_an_old_name_has_no_past(

@@ -9,6 +9,7 @@ from camfleet.clock import Offset
 from camfleet.events import Detected
 from camfleet.frame import Frame
 from camfleet.liveness import Liveness, liveness, usual_interval_s
+from camfleet.machine_health import MachineHealth
 from camfleet.names import MAIN
 from camfleet.stats import DetectionStats, RateMeter, StreamStats
 from camfleet.wire import Counters
@@ -162,6 +163,7 @@ class Node:
         round_trip_ns: the least that it measured lately; -1 before the first.
         detections: what was counted of them.
         session: of its last hello.
+        health: of its machine, as its last heartbeat had it; None where it tells nothing.
     """
 
     def __init__(self, name: str, *, has_heartbeat: bool) -> None:
@@ -174,6 +176,7 @@ class Node:
         self.round_trip_ns = -1
         self.detections = DetectionStats()
         self.session: int | None = None
+        self.health: MachineHealth | None = None
 
     @property
     def clock(self) -> Offset | None:

@@ -10,6 +10,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from camfleet.machine_health import MachineHealth
 from camfleet.stats import STAGES
 from camfleet_hub.stream import Node, Stream
 
@@ -18,6 +19,17 @@ State = Literal["online", "stale", "offline"]
 STATES: Final[tuple[State, ...]] = ("online", "stale", "offline")
 OTHER: Final = ("other", "other")
 MOST_REASONS: Final = 8  # of dropping, per stream; those that come later are `other`
+_LINK: Final = ("uncertainty_ms", "round_trip_ms", "restarts")
+_MACHINE: Final = (
+    "cpu_percent",
+    "memory_percent",
+    "disk_free_percent",
+    "temperature_c",
+    "wifi_signal_dbm",
+    "under_voltage",
+    "throttled",
+)
+_PERCENT: Final = 100
 _P95: Final = 0.95
 _NS: Final = 1e9
 _MS: Final = 1e3
@@ -186,10 +198,10 @@ class StreamTrack:
 
 
 class NodeTrack:
-    """The samples of one node: its link."""
+    """The samples of one node: its link and its machine."""
 
     def __init__(self, samples: int) -> None:
-        self._names = ("uncertainty_ms", "round_trip_ms", "restarts")
+        self._names = (*_LINK, *_MACHINE)
         self._ring = Ring(self._names, samples)
         self._session: int | None = None
 
@@ -204,6 +216,8 @@ class NodeTrack:
                 values["uncertainty_ms"] = clock.uncertainty_ns / _NS * _MS
             if node.round_trip_ns >= 0:
                 values["round_trip_ms"] = node.round_trip_ns / _NS * _MS
+            if node.health is not None:
+                values |= _machine(node.health)
         self._ring.put(place, values)
 
     def read(self, order: NDArray[np.intp]) -> dict[str, Line]:
@@ -268,6 +282,21 @@ class _Reading:
             f"{stage} mean": (total_s - total_before_s) / number * _MS,
             f"{stage} p95": quantile(self.bounds[stage], grown, _P95) * _MS,
         }
+
+
+def _machine(health: MachineHealth) -> dict[str, float]:
+    """What a node's machine tells, by the names of `_MACHINE`."""
+    cpu, memory, disk = health.cpu_share, health.memory_share, health.disk_free_share
+    found = {
+        "cpu_percent": None if cpu is None else cpu * _PERCENT,
+        "memory_percent": None if memory is None else memory * _PERCENT,
+        "disk_free_percent": None if disk is None else disk * _PERCENT,
+        "temperature_c": health.temperature_c,
+        "wifi_signal_dbm": health.wifi_signal_dbm,
+        "under_voltage": health.is_under_voltage,
+        "throttled": health.is_throttled,
+    }
+    return {name: float(value) for name, value in found.items() if value is not None}
 
 
 def quantile(bounds: Sequence[float], counts: Sequence[int], share: float) -> float:

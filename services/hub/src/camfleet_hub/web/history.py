@@ -70,9 +70,11 @@ class NodeHistory(BaseModel):
     round_trip_ms: float | None = Field(description="The least of late between node and hub.")
     interval_s: float = Field(description="Between two samples.")
     ages_s: list[float] = Field(description="How long ago each sample was taken, oldest first.")
-    machine: dict[str, Line] = Field(
-        description="Of the node itself: `uncertainty_ms` of its clock, `round_trip_ms`, and "
-        "`restarts` that the hub saw in each interval."
+    machine: models.Machine | None = Field(description="How its machine does now.")
+    lines: dict[str, Line] = Field(
+        description="Of the node itself: `uncertainty_ms` of its clock, `round_trip_ms`, "
+        "`restarts` that the hub saw in each interval, and what its machine reports; "
+        "`under_voltage` and `throttled` are 0 or 1."
     )
     streams: list[StreamHistory]
 
@@ -113,7 +115,8 @@ def _view(history: History, seen: Seen, node: Node) -> NodeHistory:
         round_trip_ms=_ms(node.round_trip_ns) if node.round_trip_ns >= 0 else None,
         interval_s=INTERVAL_S,
         ages_s=past.ages_s,
-        machine=dict(past.node or {}),
+        machine=models.machine(node, now_ns),
+        lines=dict(past.node or {}),
         streams=[
             _stream(past.streams[stream.id], models.camera(stream, now_ns), stream.profile)
             for stream in streams

@@ -23,6 +23,19 @@
  */
 
 /**
+ * What a node's machine reports; null where it cannot know.
+ * @typedef {object} Machine
+ * @property {number | null} temperature_c
+ * @property {number | null} disk_free_share
+ * @property {number | null} uptime_s
+ * @property {number | null} wifi_signal_dbm
+ * @property {boolean | null} is_under_voltage
+ * @property {boolean | null} is_throttled
+ * @property {boolean | null} was_under_voltage
+ * @property {boolean | null} was_throttled
+ */
+
+/**
  * What the hub answers of a node.
  * @typedef {object} NodeHistory
  * @property {string} name
@@ -35,7 +48,8 @@
  * @property {number | null} round_trip_ms
  * @property {number} interval_s
  * @property {number[]} ages_s
- * @property {Record<string, Line>} machine
+ * @property {Machine | null} machine
+ * @property {Record<string, Line>} lines
  * @property {StreamHistory[]} streams
  */
 
@@ -103,7 +117,11 @@ export function plotsOf(stream) {
  * @returns {Plot[]}
  */
 export function plotsOfMachine(node) {
-  return node.has_heartbeat ? [link(node.machine)] : [];
+  if (!node.has_heartbeat) return [];
+  const { lines } = node;
+  const machine = [temperature(lines), load(lines), wifi(lines)];
+  const told = machine.filter(({ series }) => series.some(({ values }) => values.some((one) => one !== null)));
+  return [link(lines), ...told];
 }
 
 /** @param {StreamHistory} stream @returns {Plot} */
@@ -159,23 +177,51 @@ function drops(stream) {
   return { key: "drops", title: "Dropped, lost, rejected", unit: "/s", isStacked: true, series };
 }
 
-/** @param {Record<string, Line>} machine @returns {Plot} */
-function link(machine) {
-  const marks = (machine.restarts ?? []).map((count) => (count ? "node started anew" : null));
+/** @param {Record<string, Line>} lines @returns {Plot} */
+function link(lines) {
+  const marks = (lines.restarts ?? []).map((count) => (count ? "node started anew" : null));
   return {
     key: "link",
     title: "Link and clock",
     unit: "ms",
     marks,
     series: [
-      { name: "round trip", note: "least of late", colour: 0, values: machine.round_trip_ms ?? [] },
+      { name: "round trip", note: "least of late", colour: 0, values: lines.round_trip_ms ?? [] },
       {
         name: "clock's uncertainty",
         note: "latencies may be off by it",
         colour: 3,
         isDashed: true,
-        values: machine.uncertainty_ms ?? [],
+        values: lines.uncertainty_ms ?? [],
       },
     ],
   };
+}
+
+/** @param {Record<string, Line>} lines @returns {Plot} */
+function temperature(lines) {
+  const values = lines.temperature_c ?? [];
+  const marks = values.map((_, place) => {
+    const found = [lines.under_voltage?.[place] && "under-voltage", lines.throttled?.[place] && "throttled"];
+    return found.filter(Boolean).join(", ") || null;
+  });
+  const note = "of its processor";
+  const series = [{ name: "temperature", note, colour: 1, values }];
+  return { key: "temperature", title: "Temperature", unit: "°C", isFree: true, marks, series };
+}
+
+/** @param {Record<string, Line>} lines @returns {Plot} */
+function load(lines) {
+  const series = [
+    { name: "processors", note: "busy, all of them", colour: 0, values: lines.cpu_percent ?? [] },
+    { name: "memory", note: "used", colour: 3, isDashed: true, values: lines.memory_percent ?? [] },
+  ];
+  return { key: "load", title: "Load", unit: "%", series };
+}
+
+/** @param {Record<string, Line>} lines @returns {Plot} */
+function wifi(lines) {
+  const note = "nearer to 0 is better";
+  const series = [{ name: "signal", note, colour: 4, values: lines.wifi_signal_dbm ?? [] }];
+  return { key: "wifi", title: "Wi-Fi", unit: "dBm", isFree: true, series };
 }
