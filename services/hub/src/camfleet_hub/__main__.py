@@ -100,7 +100,7 @@ async def _run(settings: HubSettings) -> int:
     fleet.watchers = (detections.take, journal.detected)
     pictures = Pictures(settings.quality)
     addresses = {"nodes": settings.nodes_port, "imagezmq": settings.imagezmq_port}
-    bulletin = Bulletin(settings.name, addresses, fleet, bell)
+    bulletin = Bulletin(settings.name, addresses, bell)
     with contextlib.ExitStack() as stack:
         stack.callback(pictures.close)
         keyring = open_keyring(settings)

@@ -17,9 +17,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from camfleet_hub.demand import Demand
 from camfleet_hub.detections import Detections
 from camfleet_hub.fleet import Fleet
+from camfleet_hub.permission import Sight
 from camfleet_hub.stream import Stream
 from camfleet_hub.web import models
-from camfleet_hub.web.access import Access
+from camfleet_hub.web.access import Access, OpenAccess
+from camfleet_hub.web.asking import Overseer, Seen
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.detections import add_detections
@@ -70,7 +72,10 @@ def create_app(hub: Hub) -> FastAPI:
     app = FastAPI(
         title="camfleet hub", version=version("camfleet-hub"), docs_url=None, redoc_url=None
     )
-    if hub.login is not None:
+    app.state.fleet = hub.fleet
+    if hub.login is None:
+        app.add_middleware(OpenAccess)
+    else:
         app.add_middleware(Access, login=hub.login)
         add_login(app, hub.login)
     app.add_middleware(SecurityHeaders)  # the outermost: on what is refused too
@@ -84,13 +89,17 @@ def create_app(hub: Hub) -> FastAPI:
 def create_metrics_app(registry: CollectorRegistry) -> FastAPI:
     """Build the application that serves nothing but metrics, on a port of their own."""
     app = FastAPI(title="camfleet metrics", openapi_url=None)
-    _add_metrics(app, registry)
+
+    @app.get("/metrics", response_class=Response)
+    def metrics() -> Response:
+        """Every number of every node and camera, as Prometheus reads them."""
+        return _metrics(registry)
+
     return app
 
 
 def _add_wall(app: FastAPI, hub: Hub) -> None:
     wall = Wall(
-        hub.fleet,
         bell=hub.bell,
         demand=hub.demand,
         pictures=hub.pictures,
@@ -108,28 +117,28 @@ def _add_wall(app: FastAPI, hub: Hub) -> None:
         return HTMLResponse(text, headers=_NO_STORE)
 
     @app.websocket("/ws/wall")
-    async def wall_socket(socket: WebSocket) -> None:
-        await wall.serve(socket)
+    async def wall_socket(socket: WebSocket, sight: Seen) -> None:
+        await wall.serve(socket, sight)
 
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
 
 
 def _add_cameras(app: FastAPI, hub: Hub) -> None:
-    def find(node: str, camera: str) -> Stream:
-        stream = hub.fleet.find(f"{node}/{camera}")
+    def find(sight: Sight, node: str, camera: str) -> Stream:
+        stream = sight.find(f"{node}/{camera}")
         if stream is None:
             raise HTTPException(404, f"there is no camera {camera!r} on a node {node!r}")
         return stream
 
     @app.get("/api/nodes")
-    async def nodes() -> list[models.NodeView]:
+    async def nodes(sight: Seen) -> list[models.NodeView]:
         """Every node with its cameras, their state and their counters."""
-        return models.nodes(hub.fleet)
+        return models.nodes(sight)
 
     @app.get("/snapshot/{node}/{camera}.jpg", response_class=Response)
-    async def snapshot(node: str, camera: str) -> Response:
+    async def snapshot(sight: Seen, node: str, camera: str) -> Response:
         """The newest picture of a camera as JPEG."""
-        stream = find(node, camera)
+        stream = find(sight, node, camera)
         frame = stream.newest
         jpeg = await hub.pictures.jpeg(stream, frame) if frame else None
         if jpeg is None:
@@ -137,10 +146,10 @@ def _add_cameras(app: FastAPI, hub: Hub) -> None:
         return Response(bytes(jpeg), media_type="image/jpeg", headers=_NO_STORE)
 
     @app.get("/mjpeg/{node}/{camera}", response_class=StreamingResponse)
-    async def mjpeg(node: str, camera: str) -> StreamingResponse:
+    async def mjpeg(sight: Seen, node: str, camera: str) -> StreamingResponse:
         """A camera's pictures as they come, for everything that shows MJPEG over HTTP."""
         media_type = f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
-        parts = _mjpeg(find(node, camera).id, hub)
+        parts = _mjpeg(find(sight, node, camera).id, sight, hub)
         return StreamingResponse(parts, media_type=media_type, headers=_NO_STORE)
 
 
@@ -153,24 +162,24 @@ def _add_health(app: FastAPI, hub: Hub) -> None:
         body = {"status": "failing" if found else "ok", "problems": found}
         return JSONResponse(body, 503 if found else 200, headers=_NO_STORE)
 
-    _add_metrics(app, hub.registry)
-
-
-def _add_metrics(app: FastAPI, registry: CollectorRegistry) -> None:
     @app.get("/metrics", response_class=Response)
-    def metrics() -> Response:
-        """Every number of every node and camera, as Prometheus reads them."""
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    def metrics(_: Overseer) -> Response:
+        """Every number of every node and camera, for who may see all of them."""
+        return _metrics(hub.registry)
 
 
-async def _mjpeg(stream_id: str, hub: Hub) -> AsyncIterator[bytes]:
+def _metrics(registry: CollectorRegistry) -> Response:
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _mjpeg(stream_id: str, sight: Sight, hub: Hub) -> AsyncIterator[bytes]:
     """Yield parts (RFC 2046, 5.1); what comes while one is being written is skipped.
 
     It ends when the fleet forgets the camera.
     """
     sent = None
     with hub.demand.wanting(stream_id), hub.bell.listening(stream_id) as rung:
-        while not hub.bell.is_closed and (stream := hub.fleet.find(stream_id)):
+        while not hub.bell.is_closed and (stream := sight.find(stream_id)):
             rung.clear()
             arrival = stream.arrival
             if arrival is not None and arrival is not sent:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from camfleet.liveness import Liveness
 from camfleet.names import MAIN
-from camfleet_hub.fleet import Fleet
+from camfleet_hub.permission import Sight
 from camfleet_hub.stream import Node, Stream
 
 State = Literal["online", "stale", "offline"]
@@ -109,17 +109,17 @@ def camera(stream: Stream, now_ns: int) -> Camera:
     )
 
 
-def nodes(fleet: Fleet) -> list[NodeView]:
-    """Describe the whole fleet now."""
-    now_ns = fleet.now_ns()
+def nodes(sight: Sight) -> list[NodeView]:
+    """Describe now what of the fleet may be seen."""
+    now_ns = sight.now_ns()
     rejected: _Rejected = defaultdict(dict)
-    for (node, name, reason), count in fleet.rejected.copy().items():
+    for (node, name, reason), count in sight.rejected().items():
         rejected[node, name][reason.value] = count
-    return [_node(node, now_ns, rejected) for node in fleet.nodes()]
+    return [_node(node, sight, now_ns, rejected) for node in sight.nodes()]
 
 
-def _node(node: Node, now_ns: int, rejected: _Rejected) -> NodeView:
-    streams = sorted(node.streams.values(), key=lambda stream: stream.id)
+def _node(node: Node, sight: Sight, now_ns: int, rejected: _Rejected) -> NodeView:
+    streams = sight.streams_of(node)
     mains = {stream.camera: stream for stream in streams if stream.profile == MAIN}
     # A camera without its main profile is none of ours, and shown all the same.
     cameras = [one for one in streams if mains.get(one.camera, one) is one]
