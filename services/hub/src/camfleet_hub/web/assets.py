@@ -74,9 +74,7 @@ class Assets:
         elif asset is None:
             answer = PlainTextResponse(f"there is no file {path[:100]!r}", 404)
         else:
-            answer = asset.answer(
-                Headers(scope=scope), "no-cache" if name == path else _FOREVER
-            )
+            answer = asset.answer(Headers(scope=scope), "no-cache" if name == path else _FOREVER)
         await answer(scope, receive, send)
 
     def text(self, name: str) -> str:

@@ -40,5 +40,5 @@ export class Absent {
 function asStale(camera, sinceMs) {
   const ageMs = camera.age_ms === null ? null : camera.age_ms + sinceMs;
   const state = camera.state === "online" ? "stale" : camera.state;
-  return { ...camera, state, age_ms: ageMs, fps: 0, marks: [], rejected: null };
+  return { ...camera, state, age_ms: ageMs, fps: 0, marks: [], rejection: null };
 }

@@ -17,7 +17,7 @@
  * @property {number | null} width
  * @property {number | null} height
  * @property {("motion" | "dark")[]} [marks] what its detectors find now
- * @property {Rejection | null} [rejected] what of it the hub rejected last, if that was just now
+ * @property {Rejection | null} [rejection] what of it the hub rejected last, if that was just now
  */
 
 /** @typedef {{reason: string, problem: string, age_ms: number}} Rejection in words */

@@ -71,8 +71,8 @@ export class Tile {
 
   /** As the hub sees the camera; rejected where it rejected the newest that came of it. */
   get state() {
-    const { rejected, age_ms: ageMs, state } = this.#camera;
-    return rejected && (ageMs === null || rejected.age_ms < ageMs) ? "rejected" : state;
+    const { rejection, age_ms: ageMs, state } = this.#camera;
+    return rejection && (ageMs === null || rejection.age_ms < ageMs) ? "rejected" : state;
   }
 
   /** Whether it fills the page, and so is shown as large as the camera sends. */
@@ -137,7 +137,7 @@ export class Tile {
     const { isBroken } = this.#screen;
     const pausedMs = this.#pausedMs === null ? null : now.browserMs - this.#pausedMs;
     const here = { isLinked: now.isLinked, isBroken, pausedMs };
-    const told = condition(this.state, ageMs, here, this.#camera.rejected?.reason);
+    const told = condition(this.state, ageMs, here, this.#camera.rejection?.reason);
     this.element.dataset.state = told.name;
     this.element.toggleAttribute("data-painted", this.#screen.hasPicture);
     this.snapshot.hidden = !this.hasPicture;
