@@ -49,7 +49,7 @@ export function aspectOf(cameras) {
  * @returns {Grid}
  */
 export function fit(shapes, width, height, aspect) {
-  const cells = Math.max(...shapes.map(({ spans }) => spans.reduce((sum, span) => sum + span, 0)));
+  const cells = shapes.flatMap(({ spans }) => spans).reduce((sum, span) => sum + span, 0);
   const most = Math.max(1, Math.min(cells, Math.floor((width - GAP) / (MIN_TILE + GAP))));
   const all = Array.from({ length: most }, (_, i) => filled(i + 1, shapes, width, height, aspect));
   const best = all.reduce((a, b) => (b.picturePx > a.picturePx ? b : a));
@@ -70,21 +70,22 @@ export function fixed(columns, width, aspect) {
 }
 
 /**
- * How many rows tiles take, as the browser packs them (CSS Grid 1, 8.5, dense): each in the first
- * place that is free.
- * @param {(1 | 2)[]} spans
+ * How many rows tiles take, as the browser packs them (CSS Grid 1, 8.5): each in the first place
+ * that is free, on a wall with headings behind the one before it.
+ * @param {Shape} shape
  * @param {number} columns
  */
-export function rowsOf(spans, columns) {
+export function rowsOf({ spans, hasHeading }, columns) {
   if (columns === 1 || !spans.includes(2)) return Math.ceil(spans.length / columns);
   /** @type {Set<number>} */
   const taken = new Set();
-  let rows = 0;
+  let [rows, from] = [0, 0];
   for (const span of spans) {
     const size = span === 2 ? [0, 1, columns, columns + 1] : [0];
-    let at = 0;
+    let at = from;
     while ((at % columns) + span > columns || size.some((step) => taken.has(at + step))) at += 1;
     for (const step of size) taken.add(at + step);
+    if (hasHeading) from = at;
     rows = Math.max(rows, Math.floor(at / columns) + span);
   }
   return rows;
@@ -98,7 +99,7 @@ export function rowsOf(spans, columns) {
  * @param {number} aspect
  */
 function filled(columns, shapes, width, height, aspect) {
-  const rows = Math.max(1, shapes.reduce((sum, { spans }) => sum + rowsOf(spans, columns), 0));
+  const rows = Math.max(1, shapes.reduce((sum, shape) => sum + rowsOf(shape, columns), 0));
   const headings = shapes.filter(({ hasHeading }) => hasHeading).length;
   const tile = tileWidth(columns, width);
   const share = Math.floor((height - GAP - headings * (HEADING + GAP)) / rows) - GAP;
