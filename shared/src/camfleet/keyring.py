@@ -107,6 +107,15 @@ class Keyring:
         """Everybody who is enrolled, by name, as of the last look at the file."""
         return sorted(self._by_key.values(), key=lambda entry: entry.name)
 
+    def holds(self, name: str) -> bool:
+        """Whether somebody of this name is enrolled, as of this moment.
+
+        Raises:
+            LocalProtocolError: when the file is damaged or gone.
+        """
+        self._look()
+        return any(entry.name == name for entry in self._by_key.values())
+
     def refresh(self) -> frozenset[str]:
         """Look whether another process has changed the file, which costs microseconds if not.
 

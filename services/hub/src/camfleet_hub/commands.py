@@ -19,14 +19,14 @@ from camfleet.keyring import Keyring
 from camfleet.keys import Bundle, Role
 from camfleet.names import check_name
 from camfleet.settings import load_settings
-from camfleet_hub.fleet import IMAGEZMQ_NODE
+from camfleet_hub.authority import check_host
+from camfleet_hub.enrolment import RESERVED, Enrolment
 from camfleet_hub.health import check_health
 from camfleet_hub.settings import HubSettings
 from camfleet_hub.signals import hear_signals
 from camfleet_hub.users import ADMIN, make_password, set_password
 from camfleet_hub.watching import add_commands, obey_watching
 
-RESERVED: Final = frozenset({IMAGEZMQ_NODE})
 _EXIT_FAILED: Final = 1
 _EXIT_INTERRUPTED: Final = 130  # as shells have it: 128 and the signal's number
 _STDOUT: Final = "-"
@@ -135,19 +135,19 @@ def _name(text: str) -> str:
 
 def _host(text: str) -> str:
     """Take a host's name or address; an IPv6 address may stand in brackets."""
-    is_bad = not text or not text.isascii() or not text.isprintable() or set(text) & set(" /@")
-    if is_bad or text.count(":") == 1:
-        raise argparse.ArgumentTypeError(f"found {text!r}, want a host's name or address alone")
-    return f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text
+    try:
+        return check_host(text)
+    except CamfleetError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _enrol(keyring: Keyring, settings: HubSettings, options: argparse.Namespace) -> None:
     role = Role.SUBSCRIBER if options.subscriber else Role.NODE
-    port = settings.subscribers_port if options.subscriber else settings.nodes_port
     path = Path(options.out or f"{options.name}.json")
     to_stdout = options.out == _STDOUT
     deliver = _print if to_stdout else partial(Bundle.write, path=path, replace=options.replace)
-    address = f"tcp://{options.address or socket.gethostname()}:{port}"
+    enrolment = Enrolment(keyring, settings.nodes_port, settings.subscribers_port)
+    address = enrolment.address(role, options.address or socket.gethostname())
     keyring.enrol(options.name, role, address, replace=options.replace, deliver=deliver)
     if options.address is None:
         sys.stderr.write(f"{options.name} is to find this hub at {address}; else give --address\n")

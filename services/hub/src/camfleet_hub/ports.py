@@ -14,8 +14,8 @@ from camfleet.port import Port
 from camfleet.receiver import Receiver
 from camfleet.settings import refuse
 from camfleet_hub.authority import authority
-from camfleet_hub.commands import RESERVED
 from camfleet_hub.demand import Demand
+from camfleet_hub.enrolment import RESERVED
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.imagezmq_port import ImagezmqPort
 from camfleet_hub.imagezmq_publishers import ImagezmqPublishers

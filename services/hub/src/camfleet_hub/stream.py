@@ -13,6 +13,7 @@ from camfleet.machine_health import MachineHealth
 from camfleet.names import MAIN
 from camfleet.stats import DetectionStats, RateMeter, StreamStats
 from camfleet.wire import Counters
+from camfleet_hub.refusals import Refusal
 
 _NS: Final = 1e9
 _MOST_WORDS: Final = 8  # of detectors and states per camera: they become labels of a metric
@@ -41,6 +42,7 @@ class Stream:
         heard_ns: when the last frame arrived.
         detections: how many of this camera arrived, by detector and state.
         takes_place: it counts as a camera; a preview beside its main stream does not.
+        refusal: the last message of it that was rejected; None where none was.
     """
 
     def __init__(self, node: Node, name: str, *, takes_place: bool = True) -> None:
@@ -58,6 +60,7 @@ class Stream:
         self._reported_ns = 0
         self.detections: Counter[tuple[str, str]] = Counter()
         self.takes_place = takes_place
+        self.refusal: Refusal | None = None
         self._found: dict[tuple[str, str], str] = {}  # by detector and region
         self._alive_ns: int | None = None
         self._gaps_ns: tuple[int, ...] = ()

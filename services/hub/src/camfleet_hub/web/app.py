@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
-from fastapi import FastAPI, HTTPException, Response, WebSocket
-from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi import FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi.responses import JSONResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from camfleet_hub.demand import Demand
@@ -23,6 +21,7 @@ from camfleet_hub.stream import Stream
 from camfleet_hub.web import models
 from camfleet_hub.web.access import Access, OpenAccess
 from camfleet_hub.web.asking import Overseer, Seen
+from camfleet_hub.web.assets import load_assets
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.detections import add_detections
@@ -33,7 +32,6 @@ from camfleet_hub.web.login_page import add_login
 from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.wall import Wall
 
-_STATIC: Final = Path(__file__).parent / "static"
 _BOUNDARY: Final = "frame"
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _LOGOUT: Final = '<form id="logout"'
@@ -112,20 +110,23 @@ def _add_wall(app: FastAPI, hub: Hub) -> None:
         rejected=hub.viewers_rejected,
     )
 
-    text = (_STATIC / "index.html").read_text("utf-8")
+    assets = load_assets()
+    text = assets.text("index.html")
     if hub.login is not None:
         text = text.replace(_LOGOUT_HIDDEN, _LOGOUT)
 
+    made = assets.page(text)
+
     @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
-    async def page() -> HTMLResponse:
-        return HTMLResponse(text, headers=_NO_STORE)
+    async def page(request: Request) -> Response:
+        return made.answer(request.headers, "no-store")
 
     @app.websocket("/ws/wall")
     async def wall_socket(socket: WebSocket, sight: Seen) -> None:
         await wall.serve(socket, sight)
 
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    app.mount("/static", assets, name="static")
 
 
 def _add_cameras(app: FastAPI, hub: Hub) -> None:

@@ -9,14 +9,20 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import service_unavailable
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from camfleet_hub.web.problems import PROBLEM, problem_body, refuse
 
 MAX_CONNECTIONS: Final = 512  # half of the 1024 descriptors that a process often may have
 MAX_PIPELINED: Final = 16  # requests that wait behind another; of browsers there are none
 SPARE: Final = 16  # that are kept free of who waits: one that gives way is gone a moment later
 REQUEST_S: Final = 10.0  # for a request's head: far more than a bad mobile link needs
 MAX_HEAD_BYTES: Final = 65_536  # of a request; what comes at once may be more
+_RETRY_S: Final = 5  # said to who is one too many
 WRITE_S: Final = 10.0  # for what is buffered to be read: a 4K JPEG over 2 Mbit/s
 
 
@@ -112,6 +118,20 @@ class HttpConnection(_Connection, HttpToolsProtocol):
         _cancel(self._asking)
         super().connection_lost(exc)
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, with a problem, and hang up."""
+        body = problem_body(400, f"{msg.removesuffix('.')}, want HTTP/1.1 (RFC 9112)")
+        head = (
+            f"HTTP/1.1 400 Bad Request\r\nContent-Type: {PROBLEM}\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
+        """Begin to answer, with a problem where uvicorn finds that too many are here."""
+        super()._start_asgi_task(cycle, _crowded if app is service_unavailable else app)
+
     def _make_room(self) -> None:
         """Let the one give way that has waited longest, so that who asks at once is served."""
         waiting = [
@@ -134,6 +154,13 @@ class HttpConnection(_Connection, HttpToolsProtocol):
 
 class WebSocketConnection(_Connection, WebSocketsSansIOProtocol):
     """Cuts off who does not read; who says nothing is found out by uvicorn's pings."""
+
+
+async def _crowded(scope: Scope, receive: Receive, send: Send) -> None:
+    """Send away who is one too many (RFC 9110, 15.6.4)."""
+    headers = {"Connection": "close", "Retry-After": str(_RETRY_S)}
+    text = "as many are served as the hub has room for, want one to leave"
+    await refuse(HTTPConnection(scope), 503, text, headers)(scope, receive, send)
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> None:

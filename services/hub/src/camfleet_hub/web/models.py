@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from camfleet.liveness import Liveness
 from camfleet.names import MAIN
 from camfleet_hub.permission import Sight
+from camfleet_hub.refusals import Refusal
 from camfleet_hub.stream import Node, Stream
 
 State = Literal["online", "stale", "offline"]
@@ -21,6 +22,20 @@ _MARKS: tuple[tuple[Mark, str, str], ...] = (
     ("dark", "light", "dark"),
 )
 _Rejected = defaultdict[tuple[str, str], dict[str, int]]  # by node and camera, then by reason
+
+
+class Rejection(BaseModel):
+    """The last message that the hub rejected of somebody."""
+
+    reason: str = Field(description="In words.")
+    problem: str = Field(description="What was found and wanted.")
+    age_ms: int
+
+
+class Refused(Rejection):
+    """The same of a sender that has no camera here."""
+
+    sender: str = Field(description="node or node/camera; empty for a stranger.")
 
 
 class Camera(BaseModel):
@@ -43,6 +58,9 @@ class Camera(BaseModel):
     width: int | None
     height: int | None
     marks: list[Mark] = Field(description="What its detectors find now, in any of their regions.")
+    rejection: Rejection | None = Field(
+        description="What of it was rejected in the last 15 s, where anything was."
+    )
 
 
 class Profile(BaseModel):
@@ -126,7 +144,24 @@ def camera(stream: Stream, now_ns: int) -> Camera:
         width=width,
         height=height,
         marks=_marks(stream) if state is Liveness.ONLINE else [],
+        rejection=_rejection(stream.refusal, now_ns),
     )
+
+
+def refused(refusal: Refusal, now_ns: int) -> Refused:
+    """Describe what was rejected of a sender without a camera, at a monotonic time."""
+    sender = "/".join(filter(None, (refusal.node, refusal.camera)))
+    return Refused(sender=sender, **_words(refusal, now_ns).model_dump())
+
+
+def _rejection(refusal: Refusal | None, now_ns: int) -> Rejection | None:
+    is_recent = refusal is not None and refusal.is_recent(now_ns)
+    return _words(refusal, now_ns) if refusal and is_recent else None
+
+
+def _words(refusal: Refusal, now_ns: int) -> Rejection:
+    age_ms = round((now_ns - refusal.at_ns) / _NS_PER_MS)
+    return Rejection(reason=refusal.reason, problem=refusal.problem, age_ms=age_ms)
 
 
 def nodes(sight: Sight) -> list[NodeView]:
