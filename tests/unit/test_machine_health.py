@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
 from camfleet import wire
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.machine_health import MachineHealth, from_facts, to_facts
 from camfleet.wire import Counters
+from camfleet_hub.machine_metrics import MachineCollector
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Feed
@@ -103,3 +105,56 @@ def test_a_hub_reads_an_older_nodes_heartbeat() -> None:
 def test_the_shares_of_memory_need_both_numbers() -> None:
     assert MachineHealth(memory_used_bytes=1, memory_total_bytes=4).memory_share == 0.25
     assert MachineHealth(memory_used_bytes=1).memory_share is None
+
+
+# metrics
+
+
+def value(feed: Feed, name: str) -> float | None:
+    """What the node `pi` has under this name."""
+    registry = CollectorRegistry()
+    registry.register(MachineCollector(feed.fleet))
+    return registry.get_sample_value(name, {"node": "pi"})
+
+
+def test_what_a_node_reports_of_its_machine_is_told_in_base_units(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    health = MachineHealth(
+        cpu_share=0.25,
+        memory_used_bytes=3,
+        memory_total_bytes=7,
+        temperature_c=61.5,
+        is_under_voltage=False,
+        is_throttled=True,
+        wifi_signal_dbm=-58,
+        disk_free_share=0.5,
+        uptime_s=90,
+    )
+    feed.heartbeat("pi", health=to_facts(health))
+    wanted = {
+        "cpu_ratio": 0.25,
+        "machine_memory_used_bytes": 3,
+        "machine_memory_bytes": 7,
+        "temperature_celsius": 61.5,
+        "under_voltage": 0,
+        "throttled": 1,
+        "under_voltage_since_start": None,
+        "wifi_signal_dbm": -58,
+        "disk_free_ratio": 0.5,
+        "uptime_seconds": 90,
+    }
+    assert {name: value(feed, f"camfleet_node_{name}") for name in wanted} == wanted
+
+
+def test_of_a_node_that_is_away_no_health_is_told(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.heartbeat("pi", health=to_facts(MachineHealth(temperature_c=61.5)))
+    feed.clock.advance(11)
+    assert value(feed, "camfleet_node_temperature_celsius") is None
+
+
+def test_a_machine_that_tells_nothing_has_no_samples_and_never_0(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.heartbeat("pi")
+    assert value(feed, "camfleet_node_temperature_celsius") is None
+    assert value(feed, "camfleet_node_throttled") is None

@@ -220,7 +220,7 @@ def test_a_group_has_its_name_or_its_number(machine: Machine) -> None:
 
 RECORDED = {
     "Pi 3 on Wi-Fi": {
-        "proc/stat": "cpu  8012 15 3034 401234 1203 0 310 0 0 0\ncpu0 2003 4 758 100 0 0 77 0 0 0\n",
+        "proc/stat": "cpu  8012 15 3034 401234 1203 0 310 0 0 0\ncpu0 2003 4 758 1 0 0 77 0 0 0\n",
         "proc/meminfo": "MemTotal: 931344 kB\nMemFree: 90112 kB\nMemAvailable: 520184 kB\n",
         "proc/net/wireless": "Inter-| sta-|   Quality        |   Discarded packets  | Missed | WE\n"
         " face | tus | link level noise |  nwid  crypt   frag  retry   misc | beacon | 22\n"

@@ -28,6 +28,7 @@ from camfleet_hub.fleet import Fleet
 from camfleet_hub.flow import Flow
 from camfleet_hub.history import History
 from camfleet_hub.journal import Journal
+from camfleet_hub.machine_metrics import MachineCollector
 from camfleet_hub.metrics import FleetCollector
 from camfleet_hub.open_files import raise_open_files
 from camfleet_hub.port_metrics import PortCollector
@@ -109,6 +110,7 @@ async def _run(settings: HubSettings) -> int:
             settings, keyring, fleet, demand, on_subscriber=journal.subscriber, stack=stack
         )
         registry.register(PortCollector(ports))
+        registry.register(MachineCollector(fleet))
         login = _open_login(settings, registry, stack)
         web, metrics = _open_web(settings, stack)
         flow = Flow()

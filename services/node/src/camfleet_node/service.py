@@ -66,7 +66,7 @@ def run(stopping: Stopping, software: str) -> None:
         ]
         stack.callback(close_all, cameras)
         health = Health(cameras, settings.stall_s)
-        host = HostWatch(cameras, settings.hot_c, settings.memory_share)
+        host = HostWatch(cameras, settings.hot_c, settings.memory_share, settings.system_root)
         if port is not None:
             registry = CollectorRegistry()
             ProcessCollector(registry=registry)
