@@ -38,8 +38,10 @@ def history(name: str = "garden", camera: str = "front") -> dict[str, Any]:
         "latency": {
             "encoded": {"mean_ms": known(8), "p95_ms": known(9)},
             "received": {"mean_ms": known(14), "p95_ms": known(21)},
+            "painted": {"mean_ms": known(22), "p95_ms": known(31)},
         },
         "uncertainty_ms": known(1.25),
+        "painted_uncertainty_ms": known(2.5),
         "dropped": [
             {"place": "node", "reason": "no_credit", "per_s": known(2), "count": 1120},
             {"place": "wall", "reason": "newer", "per_s": known(1), "count": 560},
@@ -150,8 +152,10 @@ def test_uncertainty_is_a_band_and_stands_beside_the_value(
     console.expected = (MISSING,)
     tell(lone_page, history())
     lone_page.goto("/node/garden")
-    expect(plot(lone_page, "latency").locator("svg path.band")).to_have_count(2)  # a gap between
+    expect(plot(lone_page, "latency").locator("svg path.band")).to_have_count(4)  # two, with a gap
     assert row(lone_page, "latency", "received, mean") == ["14.0 ± 1.25 ms", "14.0 ms", "14.0 ms"]
+    assert row(lone_page, "latency", "painted, mean")[0] == "22.0 ± 2.50 ms"
+    assert row(lone_page, "latency", "painted, 95 %")[0] == "31.0 ms"
     assert row(lone_page, "latency", "encoded, mean") == ["8.00 ms", "8.00 ms", "8.00 ms"]
 
 

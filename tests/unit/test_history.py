@@ -15,6 +15,7 @@ from camfleet.stats import LATENCY_BUCKETS_S
 from camfleet.wire import Counters
 from camfleet_hub.fleet import IMAGEZMQ_NODE
 from camfleet_hub.history import INTERVAL_S, SAMPLES, History
+from camfleet_hub.paintings import Shown
 from camfleet_hub.stream import Stream
 from camfleet_hub.track import MOST_REASONS, quantile
 
@@ -104,6 +105,20 @@ def test_the_uncertainty_of_the_clock_stands_beside_the_latency(
     run(feed, history, 5, fps=2)
     run(feed, history, 5)
     assert past(feed, history).uncertainty_ms == [None, 1, None]
+
+
+def test_the_latency_to_the_paint_has_the_uncertainty_of_both_clocks(
+    feed: Feed, history: History
+) -> None:
+    feed.clock.advance(5)
+    frame = feed.send(STREAM, latency_ms=20)
+    shown = Shown.of(frame, frame.received_ns)
+    painted_ns = frame.received_ns + 10_000_000
+    feed.stream().paintings.take(shown, painted_ns / 1e6, 2, painted_ns + 5_000_000)
+    history.sample(feed.fleet)
+    found = past(feed, history)
+    assert found.latency["painted"].mean_ms[1] == pytest.approx(30, rel=0.01)
+    assert found.painted_uncertainty_ms == [None, 3]
 
 
 def test_an_interval_without_a_frame_has_no_latency(feed: Feed, history: History) -> None:

@@ -30,6 +30,8 @@ _MACHINE: Final = (
     "throttled",
 )
 _PERCENT: Final = 100
+_PAINTED: Final = "painted"
+_ALL_STAGES: Final = (*STAGES, _PAINTED)
 _P95: Final = 0.95
 _NS: Final = 1e9
 _MS: Final = 1e3
@@ -73,6 +75,7 @@ class Past:
         captured_fps: pictures that the node captured, by its own count.
         latency: by stage; without those that were never measured.
         uncertainty_ms: how far latencies on the hub's clock may be off.
+        painted_uncertainty_ms: how far those to the paint may, by the browsers' clocks too.
         dropped: by place and reason.
         lost_per_s, rejected_per_s: as they were counted here.
         lost, rejected: in all intervals together.
@@ -83,6 +86,7 @@ class Past:
     captured_fps: Line
     latency: dict[str, Latency]
     uncertainty_ms: Line
+    painted_uncertainty_ms: Line
     dropped: list[Dropped]
     lost_per_s: Line
     rejected_per_s: Line
@@ -118,10 +122,11 @@ class StreamTrack:
     """
 
     def __init__(self, samples: int) -> None:
-        stages = [f"{stage} {what}" for stage in STAGES for what in ("mean", "p95")]
+        stages = [f"{stage} {what}" for stage in _ALL_STAGES for what in ("mean", "p95")]
         drops = [_drop_name(number) for number in range(MOST_REASONS + 1)]
-        names = ("span", "counted", "received", "captured", "lost", "rejected", "uncertainty")
-        self._ring = Ring([*names, "state", *stages, *drops], samples)
+        names = ("span", "counted", "received", "captured", "lost", "rejected")
+        unsure = ("uncertainty", "painted uncertainty")
+        self._ring = Ring([*names, *unsure, "state", *stages, *drops], samples)
         self._reasons: dict[tuple[str, str], int] = {}
         self._before: _Reading | None = None
 
@@ -152,6 +157,7 @@ class StreamTrack:
             captured_fps=_line(ring.row("captured", order) / counted_s),
             latency=self._latency(order),
             uncertainty_ms=_line(ring.row("uncertainty", order)),
+            painted_uncertainty_ms=_line(ring.row("painted uncertainty", order)),
             dropped=self._dropped(order, span_s, counted_s),
             lost_per_s=_line(ring.row("lost", order) / span_s),
             rejected_per_s=_line(ring.row("rejected", order) / span_s),
@@ -163,7 +169,7 @@ class StreamTrack:
     def _latency(self, order: NDArray[np.intp]) -> dict[str, Latency]:
         found = {
             stage: (self._ring.row(f"{stage} mean", order), self._ring.row(f"{stage} p95", order))
-            for stage in STAGES
+            for stage in _ALL_STAGES
         }
         return {
             stage: Latency(_line(mean), _line(p95))
@@ -238,11 +244,13 @@ class _Reading:
         self.captured = stats.captured if self.tells else stats.received
         self.lost = stats.lost
         self.rejected = rejected
+        paintings = stream.paintings
+        measured = stats.latency | {_PAINTED: paintings.latency}
         self.latency = {
-            stage: (list(histogram.counts), histogram.sum)
-            for stage, histogram in stats.latency.items()
+            stage: (list(histogram.counts), histogram.sum) for stage, histogram in measured.items()
         }
-        self.bounds = {stage: histogram.bounds for stage, histogram in stats.latency.items()}
+        self.bounds = {stage: histogram.bounds for stage, histogram in measured.items()}
+        self.unsure_s, self.timed = paintings.uncertainty_s, paintings.timed
         self.dropped = {("node", reason): count for reason, count in stats.dropped.items()}
         self.dropped |= stream.dropped.copy()
 
@@ -257,9 +265,11 @@ class _Reading:
         if self.counted_ns > before.counted_ns > 0:
             values["counted"] = (self.counted_ns - before.counted_ns) / _NS
             values["captured"] = self.captured - before.captured
-        for stage in STAGES:
-            if stage in self.latency:
-                values |= self._latency_since(before, stage)
+        for stage in _ALL_STAGES:
+            values |= self._latency_since(before, stage)
+        if self.timed > before.timed:
+            unsure_s = (self.unsure_s - before.unsure_s) / (self.timed - before.timed)
+            values["painted uncertainty"] = unsure_s * _MS
         return values
 
     def dropped_since(self, before: _Reading) -> dict[tuple[str, str], int]:

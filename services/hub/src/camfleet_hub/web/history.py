@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
-from fastapi import FastAPI, HTTPException, Response
-from fastapi.responses import HTMLResponse
+from fastapi import FastAPI, HTTPException, Request, Response
 from pydantic import BaseModel, Field
 
 from camfleet_hub.history import INTERVAL_S, History
@@ -14,9 +12,9 @@ from camfleet_hub.stream import Node
 from camfleet_hub.track import Dropped, Past
 from camfleet_hub.web import models
 from camfleet_hub.web.asking import Seen
+from camfleet_hub.web.assets import load_assets
 
 Line = list[float | None]
-_PAGE: Final = Path(__file__).parent / "static" / "node.html"
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _NS: Final = 1e9
 _NS_PER_MS: Final = 1e6
@@ -48,6 +46,9 @@ class StreamHistory(BaseModel):
     latency: dict[str, LatencyView] = Field(description="By stage, without those not measured.")
     uncertainty_ms: Line = Field(
         description="The most that latencies from `received` on may be wrong."
+    )
+    painted_uncertainty_ms: Line = Field(
+        description="The same of `painted`: the browsers' clocks are uncertain too."
     )
     dropped: list[DroppedView]
     lost_per_s: Line = Field(description="Frames that were sent and never arrived, per second.")
@@ -81,7 +82,8 @@ class NodeHistory(BaseModel):
 
 def add_history(app: FastAPI, history: History) -> None:
     """Add the routes."""
-    page = _PAGE.read_text("utf-8")
+    assets = load_assets()
+    page = assets.page(assets.text("node.html"))
 
     @app.get("/api/nodes/{node}/history")
     async def node_history(node: str, seen: Seen, response: Response) -> NodeHistory:
@@ -94,9 +96,11 @@ def add_history(app: FastAPI, history: History) -> None:
 
     @app.head("/node/{node}", include_in_schema=False)
     @app.get("/node/{node}", include_in_schema=False)
-    async def node_page(node: str, seen: Seen) -> HTMLResponse:
-        # The page itself says that there is no such node, and goes on looking for it.
-        return HTMLResponse(page, 200 if seen.node(node) else 404, _NO_STORE)
+    async def node_page(node: str, seen: Seen, request: Request) -> Response:
+        answer = page.answer(request.headers, "no-store")
+        if seen.node(node) is None:  # the page says so, and goes on looking for it
+            answer.status_code = 404
+        return answer
 
 
 def _view(history: History, seen: Seen, node: Node) -> NodeHistory:
@@ -136,6 +140,7 @@ def _stream(past: Past, now: models.Camera, profile: str) -> StreamHistory:
             for stage, found in past.latency.items()
         },
         uncertainty_ms=past.uncertainty_ms,
+        painted_uncertainty_ms=past.painted_uncertainty_ms,
         dropped=list(map(_dropped, past.dropped)),
         lost_per_s=past.lost_per_s,
         lost=past.lost,

@@ -14,6 +14,7 @@
  * @property {Line} captured_fps
  * @property {Record<string, {mean_ms: Line, p95_ms: Line}>} latency by stage
  * @property {Line} uncertainty_ms
+ * @property {Line} painted_uncertainty_ms
  * @property {{place: string, reason: string, per_s: Line, count: number}[]} dropped
  * @property {Line} lost_per_s
  * @property {number} lost
@@ -78,12 +79,16 @@
  * @property {(string | null)[]} [states] of the camera at each sample
  */
 
+// Where the uncertainty stands of the clocks that a latency was measured with.
+const HUB = /** @type {const} */ ("uncertainty_ms");
+const BROWSERS = /** @type {const} */ ("painted_uncertainty_ms");
+
 const STAGES = [
-  { stage: "encoded", note: "on the node", colour: 1, isOnHub: false },
-  { stage: "sent", note: "on the node", colour: 2, isOnHub: false },
-  { stage: "received", note: "by the hub", colour: 0, isOnHub: true },
-  { stage: "delivered", note: "to programs", colour: 4, isOnHub: true },
-  { stage: "painted", note: "in browsers", colour: 3, isOnHub: true },
+  { stage: "encoded", note: "on the node", colour: 1 },
+  { stage: "sent", note: "on the node", colour: 2 },
+  { stage: "received", note: "by the hub", colour: 0, clocks: HUB },
+  { stage: "delivered", note: "to programs", colour: 4, clocks: HUB },
+  { stage: "painted", note: "in browsers", colour: 3, clocks: BROWSERS },
 ];
 
 /** Pictures of a camera that is well: as many as one likes. @type {Record<string, string>} */
@@ -142,10 +147,10 @@ function rates(stream) {
 function latencies(stream) {
   const known = STAGES.filter(({ stage }) => stream.latency[stage]);
   /** @type {Series[]} */
-  const series = known.map(({ stage, note, colour, isOnHub }) => {
+  const series = known.map(({ stage, note, colour, clocks }) => {
     const values = stream.latency[stage].mean_ms;
-    const name = `${stage}, mean`;
-    return { name, note, colour, values, ...(isOnHub && { uncertainty: stream.uncertainty_ms }) };
+    const uncertainty = clocks && stream[clocks];
+    return { name: `${stage}, mean`, note, colour, values, uncertainty };
   });
   const last = known.at(-1);
   if (last) {
