@@ -59,6 +59,7 @@ def test_the_log_in_leads_to_the_page_that_was_asked_for(
 
 def test_who_logs_out_must_log_in_again(locked_wall: Wall, entered: Page, console: Console) -> None:
     console.expected = (NO_WEBSOCKET,)  # the wall may ask once more before it goes
+    entered.get_by_role("button", name="View").click()
     entered.get_by_role("button", name="Log out").click()
     expect(entered).to_have_url(LOGIN)
     entered.goto("/")
@@ -113,6 +114,7 @@ def test_the_log_in_works_without_javascript(browser: Browser, locked_wall: Wall
 def test_without_a_log_in_there_is_no_way_out(lone_page: Page) -> None:
     lone_page.goto("/")
     expect(lone_page.locator("#link")).to_have_text("connected")
+    lone_page.get_by_role("button", name="View").click()
     expect(lone_page.get_by_role("button", name="Log out")).to_have_count(0)
 
 

@@ -239,7 +239,7 @@ def test_only_the_tiles_that_are_seen_are_asked_for(wall: Wall, page: Page) -> N
     page.locator("#search").fill("GA front")
     wait_asked(page, asked, ["garden/front", "gate/front"])
     page.locator("#search").fill("")
-    tile(page, "porch/front").locator("button").click()
+    tile(page, "porch/front").locator(".open").click()
     wait_asked(page, asked, ["porch/front"])
     page.keyboard.press("Escape")
     wait_asked(page, asked, CAMERAS)
@@ -269,11 +269,11 @@ def test_the_keyboard_reaches_every_tile_fullscreen_and_snapshot(wall: Wall, pag
         wall.start_node(name)
     page.goto("/")
     wait_painted(page, CAMERAS, 1)
-    page.locator("#size").focus()
+    page.locator("#view").focus()
     page.keyboard.press("Tab")
-    expect(tile(page, "garden/front").locator("button")).to_be_focused()
+    expect(tile(page, "garden/front").locator(".open")).to_be_focused()
     page.keyboard.press("ArrowDown")  # of two columns
-    expect(tile(page, "porch/front").locator("button")).to_be_focused()
+    expect(tile(page, "porch/front").locator(".open")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator(".staged")).to_have_attribute("data-camera", "porch/front")
     page.wait_for_function("() => document.fullscreenElement")
@@ -287,7 +287,7 @@ def test_the_keyboard_reaches_every_tile_fullscreen_and_snapshot(wall: Wall, pag
     page.keyboard.press("Escape")
     expect(page.locator(".staged")).to_have_count(0)
     page.wait_for_function("() => !document.fullscreenElement")
-    expect(tile(page, "workshop/front").locator("button")).to_be_focused()
+    expect(tile(page, "workshop/front").locator(".open")).to_be_focused()
 
 
 def test_an_empty_fleet_is_told_where_to_send(wall: Wall, page: Page) -> None:
@@ -362,7 +362,7 @@ def test_a_tile_tells_what_its_detectors_find_and_nothing_moves(
     lone_page.route_web_socket("**/ws/wall", open_socket)
     lone_page.goto("/")
     garden = tile(lone_page, "garden/front")
-    button = garden.get_by_role("button")
+    button = garden.locator(".open")
     expect(button).to_have_accessible_name("garden / front online")
     expect(garden.locator(".marks")).to_be_hidden()
     before = boxes(garden)
@@ -383,7 +383,7 @@ def tell(route: WebSocketRoute, camera: dict[str, Any]) -> None:
 
 def boxes(tile: Locator) -> list[object]:
     """Where everything stands that was there without a mark."""
-    parts = tile.locator(".picture, canvas, .strip, .name, .numbers, dd, .open, .links")
+    parts = tile.locator(".picture, canvas, .strip, .name, .numbers, dd, .open, .tools")
     return [part.bounding_box() for part in parts.all()]
 
 
@@ -481,8 +481,11 @@ def test_the_grid_chooses_the_columns_that_give_the_largest_pictures(
 ) -> None:
     lone_page.goto("/")
     chosen = lone_page.evaluate(
-        """async ([count, width, height]) =>
-             (await import("/static/grid.js")).fit(count, width, height, 16 / 9).columns""",
+        """async ([count, width, height]) => {
+             const { fit } = await import("/static/grid.js");
+             const shape = { hasHeading: false, spans: Array(count).fill(1) };
+             return fit([shape], width, height, 16 / 9).columns;
+           }""",
         [count, width, height],
     )
     assert chosen == columns

@@ -36,6 +36,7 @@ def test_a_camera_without_a_picture_says_that_it_knows_nothing(feed: Feed) -> No
         "width": None,
         "height": None,
         "marks": [],
+        "rejection": None,
     }
 
 

@@ -15,8 +15,10 @@ from camfleet.errors import Reason, RemoteProtocolError
 from camfleet.events import Detected, Event, NodeJoined, NodeLeft, NodeReported
 from camfleet.frame import Frame
 from camfleet.liveness import Liveness
+from camfleet.machine_health import from_facts
 from camfleet.names import MAIN, PREVIEW
 from camfleet.wire import Counters
+from camfleet_hub.refusals import Refusals, refuse
 from camfleet_hub.stream import Node, Stream
 
 IMAGEZMQ_NODE: Final = "imagezmq"  # stock senders have no node; their cameras stand under this one
@@ -56,6 +58,7 @@ class Fleet:
         self._waiting: set[tuple[str, str]] = set()
         self._picture_bytes = 0
         self.rejected: Counter[tuple[str, str, Reason]] = Counter()
+        self.refusals = Refusals()
         self.listeners: tuple[Callable[[Stream], None], ...] = ()
         self.on_camera: Callable[[Stream], None] = _ignore
         self.on_node: Callable[[NodeJoined | NodeLeft], None] = _ignore
@@ -108,6 +111,12 @@ class Fleet:
             sender = self._nodes.get(node)
             stream = sender.streams.get(error.stream) if sender else None
             self.rejected[node, stream.camera if stream else "", error.reason] += 1
+            camera = error.stream.partition("/")[0]
+            refusal = refuse(node, camera, error, self._monotonic_ns())
+            if stream is None:
+                self.refusals.take(refusal)
+            else:
+                stream.refusal = refusal
         if stream and error.sent is not None:  # it did arrive, so it is not lost as well
             stream.stats.reject(error.sent)
         if sender and error.detection is not None:
@@ -149,6 +158,7 @@ class Fleet:
             node.detections.begin(event.session, event.detections)
             if event.session != node.session:
                 node.session = event.session
+                node.health = None
                 _forget_detections(node)
             for counters in sorted(event.counters, key=_previews_last):
                 try:
@@ -170,6 +180,11 @@ class Fleet:
             stream = node.streams.get(counters.stream)
             if stream is not None:
                 stream.report(counters, now_ns)
+        try:
+            node.health = from_facts(event.health)
+        except RemoteProtocolError as error:  # the rest of the heartbeat is as good as ever
+            node.health = None
+            self.reject(event.node, error)
 
     def _detect(self, event: Detected) -> None:
         """Account for a detection, and tell who looks out for them."""
@@ -209,9 +224,10 @@ class Fleet:
             is_second = profile == PREVIEW and f"{camera}/{MAIN}" in node.streams
             if self._cameras >= self._max_cameras and not is_second:
                 self._let_wait(node_name, name)
-                raise RemoteProtocolError(
-                    Reason.TOO_MANY, f"{self._max_cameras} cameras are here, want no more"
-                )
+                text = f"{self._max_cameras} cameras are here, want no more"
+                error = RemoteProtocolError(Reason.TOO_MANY, text)
+                error.stream = name
+                raise error
             stream = Stream(node, name, takes_place=not is_second)
             self._cameras += stream.takes_place
             node.streams = {**node.streams, name: stream}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from fastapi import FastAPI, Response, WebSocket
-from fastapi.responses import HTMLResponse, JSONResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import BaseModel, Field
 
@@ -19,6 +18,7 @@ from camfleet_hub.demand import Demand
 from camfleet_hub.detections import Detections
 from camfleet_hub.enrolment import Enrolment
 from camfleet_hub.fleet import Fleet
+from camfleet_hub.history import History
 from camfleet_hub.web.access import Access, OpenAccess
 from camfleet_hub.web.api.document import add_document, problems
 from camfleet_hub.web.api.fleet import add_fleet
@@ -29,11 +29,13 @@ from camfleet_hub.web.api.session import add_session
 from camfleet_hub.web.api.tokens import add_tokens
 from camfleet_hub.web.api.users import add_users
 from camfleet_hub.web.asking import Overseer, Seen
+from camfleet_hub.web.assets import load_assets
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.body import MOST_BODY_BYTES, TimelyBody
 from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.detections import add_detections
 from camfleet_hub.web.headers import SecurityHeaders
+from camfleet_hub.web.history import add_history
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.login_page import add_login
 from camfleet_hub.web.password_page import add_password
@@ -41,10 +43,10 @@ from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.problems import add_problems
 from camfleet_hub.web.wall import Wall
 
-_STATIC: Final = Path(__file__).parent / "static"
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _TEXT: Final[dict[str, Any]] = {"schema": {"type": "string"}}
-_LOGGED_IN: Final = ('form id="logout"', 'a id="password"')  # hidden as they stand in the page
+_LOGOUT: Final = '<form id="logout"'
+_LOGOUT_HIDDEN: Final = '<form hidden id="logout"'  # as it stands in the page
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Hub:
         login: knows who is logged in; None where nobody needs to be.
         enrolment: the keys of nodes and subscribers; None where everything is plain.
         state: folder of the users and the tokens; None where nobody needs to log in.
+        history: the last ten minutes.
     """
 
     bulletin: Bulletin
@@ -76,6 +79,7 @@ class Hub:
     viewers_rejected: Counter[str]
     problems: Callable[[], list[str]]
     login: Login | None = None
+    history: History = field(default_factory=History)
     enrolment: Enrolment | None = None
     state: Path | None = None
 
@@ -111,6 +115,7 @@ def create_app(hub: Hub) -> FastAPI:
     _add_wall(app, hub)
     add_fleet(app)
     add_pictures(app, bell=hub.bell, demand=hub.demand, pictures=hub.pictures)
+    add_history(app, hub.history)
     add_detections(app, hub.detections)
     add_session(app, has_login=hub.login is not None)
     add_keys(app, hub.enrolment)
@@ -144,21 +149,22 @@ def _add_wall(app: FastAPI, hub: Hub) -> None:
         rejected=hub.viewers_rejected,
     )
 
-    text = (_STATIC / "index.html").read_text("utf-8")
+    assets = load_assets()
+    text = assets.text("index.html")
     if hub.login is not None:
-        for at in _LOGGED_IN:
-            text = text.replace(f"<{at} hidden", f"<{at}")
+        text = text.replace(_LOGOUT_HIDDEN, _LOGOUT)
+    made = assets.page(text)
 
     @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
-    async def page() -> HTMLResponse:
-        return HTMLResponse(text, headers=_NO_STORE)
+    async def page(request: Request) -> Response:
+        return made.answer(request.headers, "no-store")
 
     @app.websocket("/ws/wall")
     async def wall_socket(socket: WebSocket, sight: Seen) -> None:
         await wall.serve(socket, sight)
 
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    app.mount("/static", assets, name="static")
 
 
 def _add_health(app: FastAPI, hub: Hub) -> None:

@@ -12,6 +12,7 @@ from camfleet.names import MAIN
 from camfleet.pattern import StreamPattern
 from camfleet_hub.permission import ALL_CAMERAS, Sight
 from camfleet_hub.web import models
+from camfleet_hub.web.assets import load_assets
 from camfleet_hub.web.bell import NEW_CAMERAS, Bell
 
 _RENEWED_S: Final = 1.0
@@ -28,7 +29,8 @@ class Bulletin:
     """
 
     def __init__(self, hub_name: str, ports: dict[str, int], bell: Bell) -> None:
-        self._about = {"type": "fleet", "hub": hub_name, "ports": ports}
+        page = load_assets().version
+        self._about = {"type": "fleet", "hub": hub_name, "ports": ports, "page": page}
         self._bell = bell
         self._texts: dict[tuple[StreamPattern, ...], str] = {}  # by what may be seen
         self._renewed = asyncio.Event()
@@ -63,5 +65,6 @@ class Bulletin:
             for stream in sight.streams()
             if stream.profile == MAIN
         ]
-        message = self._about | {"cameras": cameras}
+        refused = [models.refused(one, now_ns).model_dump() for one in sight.refusals()]
+        message = self._about | {"cameras": cameras, "refused": refused}
         return json.dumps(message, ensure_ascii=False, separators=(",", ":"))

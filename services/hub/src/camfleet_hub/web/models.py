@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Literal
 
+import msgspec
 from pydantic import BaseModel, Field
 
 from camfleet.liveness import Liveness
 from camfleet.names import MAIN
 from camfleet_hub.permission import Sight
+from camfleet_hub.refusals import Refusal
 from camfleet_hub.stream import Node, Stream
 
 State = Literal["online", "stale", "offline"]
@@ -21,6 +23,20 @@ _MARKS: tuple[tuple[Mark, str, str], ...] = (
     ("dark", "light", "dark"),
 )
 _Rejected = defaultdict[tuple[str, str], dict[str, int]]  # by node and camera, then by reason
+
+
+class Rejection(BaseModel):
+    """The last message that the hub rejected of somebody."""
+
+    reason: str = Field(description="In words.")
+    problem: str = Field(description="What was found and wanted.")
+    age_ms: int
+
+
+class Refused(Rejection):
+    """The same of a sender that has no camera here."""
+
+    sender: str = Field(description="node or node/camera; empty for a stranger.")
 
 
 class Camera(BaseModel):
@@ -43,6 +59,9 @@ class Camera(BaseModel):
     width: int | None
     height: int | None
     marks: list[Mark] = Field(description="What its detectors find now, in any of their regions.")
+    rejection: Rejection | None = Field(
+        description="What of it was rejected in the last 15 s, where anything was."
+    )
 
 
 class Profile(BaseModel):
@@ -75,6 +94,22 @@ class CameraCounts(Camera):
     profiles: list[Profile] = Field(description="Its other streams.")
 
 
+class Machine(BaseModel):
+    """What a node reports of its machine; null where it cannot know."""
+
+    cpu_share: float | None = Field(description="Of all processors, busy lately; 0 to 1.")
+    memory_used_bytes: int | None
+    memory_total_bytes: int | None
+    temperature_c: float | None = Field(description="Of its processor.")
+    is_under_voltage: bool | None = Field(description="Its power supply is too weak now.")
+    is_throttled: bool | None = Field(description="Its processor is held back now.")
+    was_under_voltage: bool | None = Field(description="It was since the machine's start.")
+    was_throttled: bool | None = Field(description="It was since the machine's start.")
+    wifi_signal_dbm: float | None = Field(description="Of its strongest Wi-Fi link.")
+    disk_free_share: float | None = Field(description="0 to 1.")
+    uptime_s: float | None = Field(description="Since the machine's start.")
+
+
 class NodeView(BaseModel):
     """One node and its cameras."""
 
@@ -83,6 +118,9 @@ class NodeView(BaseModel):
     software: str = Field(examples=["camfleet-node 0.6.0"])
     rejected: dict[str, int] = Field(description="Messages about none of its cameras, by reason.")
     detections_lost: int = Field(description="Detections that were sent and never arrived.")
+    machine: Machine | None = Field(
+        description="How its machine does; null where it tells nothing, or is offline."
+    )
     cameras: list[CameraCounts]
 
 
@@ -121,7 +159,24 @@ def camera(stream: Stream, now_ns: int) -> Camera:
         width=width,
         height=height,
         marks=_marks(stream) if state is Liveness.ONLINE else [],
+        rejection=_rejection(stream.refusal, now_ns),
     )
+
+
+def refused(refusal: Refusal, now_ns: int) -> Refused:
+    """Describe what was rejected of a sender without a camera, at a monotonic time."""
+    sender = "/".join(filter(None, (refusal.node, refusal.camera)))
+    return Refused(sender=sender, **_words(refusal, now_ns).model_dump())
+
+
+def _rejection(refusal: Refusal | None, now_ns: int) -> Rejection | None:
+    is_recent = refusal is not None and refusal.is_recent(now_ns)
+    return _words(refusal, now_ns) if refusal and is_recent else None
+
+
+def _words(refusal: Refusal, now_ns: int) -> Rejection:
+    age_ms = round((now_ns - refusal.at_ns) / _NS_PER_MS)
+    return Rejection(reason=refusal.reason, problem=refusal.problem, age_ms=age_ms)
 
 
 def nodes(sight: Sight, chosen: Iterable[Node] | None = None) -> list[NodeView]:
@@ -154,6 +209,13 @@ def _rejected(sight: Sight) -> _Rejected:
     return found
 
 
+def machine(node: Node, now_ns: int) -> Machine | None:
+    """Describe a node's machine; of a node that is away nothing is known."""
+    if node.health is None or node.liveness(now_ns) is Liveness.OFFLINE:
+        return None
+    return Machine(**msgspec.structs.asdict(node.health))
+
+
 def _node(node: Node, sight: Sight, now_ns: int, rejected: _Rejected) -> NodeView:
     streams = sight.streams_of(node)
     mains = {stream.camera: stream for stream in streams if stream.profile == MAIN}
@@ -164,6 +226,7 @@ def _node(node: Node, sight: Sight, now_ns: int, rejected: _Rejected) -> NodeVie
         software=node.software,
         rejected=rejected.get((node.name, ""), {}),
         detections_lost=node.detections.lost,
+        machine=machine(node, now_ns),
         cameras=[_counts(stream, now_ns, rejected) for stream in shown],
     )
 

@@ -1,5 +1,5 @@
 /**
- * The tiles of all cameras in the fleet, in the hub's order. Knows nothing of the link.
+ * The tiles of all cameras in the fleet. Knows nothing of the link, nor where they stand.
  * @module
  */
 
@@ -14,7 +14,6 @@ export class Fleet {
   /** @type {Camera[]} */
   cameras = [];
 
-  #list;
   #painter;
   /** @type {Map<string, Tile>} */
   #byCamera = new Map();
@@ -22,12 +21,8 @@ export class Fleet {
   #byNumber = new Map();
   #next = 0;
 
-  /**
-   * @param {HTMLElement} list holds the tiles' elements
-   * @param {import("./painter.js").Painter} painter
-   */
-  constructor(list, painter) {
-    this.#list = list;
+  /** @param {import("./painter.js").Painter} painter */
+  constructor(painter) {
     this.#painter = painter;
   }
 
@@ -61,7 +56,6 @@ export class Fleet {
     const added = this.tiles.filter(({ id }) => !before.has(id));
     const removed = [...before.values()].filter(({ id }) => !this.#byCamera.has(id));
     for (const tile of removed) this.#remove(tile);
-    this.#arrange();
     return { added, removed };
   }
 
@@ -82,14 +76,5 @@ export class Fleet {
   #remove(tile) {
     this.#byNumber.delete(tile.number);
     tile.close();
-  }
-
-  /** Move only what is out of place: an element that is moved loses the keyboard's focus. */
-  #arrange() {
-    let place = this.#list.firstElementChild;
-    for (const { element } of this.#byCamera.values()) {
-      if (element === place) place = place.nextElementSibling;
-      else this.#list.insertBefore(element, place);
-    }
   }
 }

@@ -7,8 +7,10 @@
 export const GAP = 6;
 const STRIP = 30; // a tile's caption in one line; wall.css has the same numbers
 const STRIP_NARROW = 48; // in two lines
+const STRIP_TINY = 62; // in three
+const HEADING = 34; // of a group
 const NARROW = 520; // below that, name and numbers have no room beside each other
-const TINY = 176; // below that, there is none for the rate beside latency and age
+const TINY = 280; // below that, the numbers have none either
 const MIN_TILE = 144; // below that, nobody sees what happens: the wall scrolls instead
 const SCROLLED = 240; // a tile's least width on a wall that scrolls anyway
 const WIDE = 16 / 9;
@@ -19,7 +21,14 @@ const OLD = 4 / 3;
  * @property {number} columns
  * @property {number} rowPx
  * @property {boolean} isNarrow the caption has two lines
- * @property {boolean} isTiny and little room in them
+ * @property {boolean} isTiny or three
+ */
+
+/**
+ * What stands below one heading.
+ * @typedef {object} Shape
+ * @property {boolean} hasHeading
+ * @property {(1 | 2)[]} spans how many columns and rows each tile takes, in their order
  */
 
 /**
@@ -33,15 +42,16 @@ export function aspectOf(cameras) {
 }
 
 /**
- * @param {number} count of tiles
+ * @param {Shape[]} shapes
  * @param {number} width of the wall
  * @param {number} height of the wall
  * @param {number} aspect of the pictures
  * @returns {Grid}
  */
-export function fit(count, width, height, aspect) {
-  const most = Math.max(1, Math.min(count, Math.floor((width - GAP) / (MIN_TILE + GAP))));
-  const all = Array.from({ length: most }, (_, i) => filled(i + 1, count, width, height, aspect));
+export function fit(shapes, width, height, aspect) {
+  const cells = shapes.flatMap(({ spans }) => spans).reduce((sum, span) => sum + span, 0);
+  const most = Math.max(1, Math.min(cells, Math.floor((width - GAP) / (MIN_TILE + GAP))));
+  const all = Array.from({ length: most }, (_, i) => filled(i + 1, shapes, width, height, aspect));
   const best = all.reduce((a, b) => (b.picturePx > a.picturePx ? b : a));
   if (best.picturePx >= MIN_TILE) return best.grid;
   return fixed(Math.min(most, Math.max(2, Math.floor(width / SCROLLED))), width, aspect);
@@ -60,16 +70,39 @@ export function fixed(columns, width, aspect) {
 }
 
 /**
+ * How many rows tiles take, as the browser packs them (CSS Grid 1, 8.5): each in the first place
+ * that is free, on a wall with headings behind the one before it.
+ * @param {Shape} shape
  * @param {number} columns
- * @param {number} count
+ */
+export function rowsOf({ spans, hasHeading }, columns) {
+  if (columns === 1 || !spans.includes(2)) return Math.ceil(spans.length / columns);
+  /** @type {Set<number>} */
+  const taken = new Set();
+  let [rows, from] = [0, 0];
+  for (const span of spans) {
+    const size = span === 2 ? [0, 1, columns, columns + 1] : [0];
+    let at = from;
+    while ((at % columns) + span > columns || size.some((step) => taken.has(at + step))) at += 1;
+    for (const step of size) taken.add(at + step);
+    if (hasHeading) from = at;
+    rows = Math.max(rows, Math.floor(at / columns) + span);
+  }
+  return rows;
+}
+
+/**
+ * @param {number} columns
+ * @param {Shape[]} shapes
  * @param {number} width
  * @param {number} height
  * @param {number} aspect
  */
-function filled(columns, count, width, height, aspect) {
-  const rows = Math.ceil(count / columns);
+function filled(columns, shapes, width, height, aspect) {
+  const rows = Math.max(1, shapes.reduce((sum, shape) => sum + rowsOf(shape, columns), 0));
+  const headings = shapes.filter(({ hasHeading }) => hasHeading).length;
   const tile = tileWidth(columns, width);
-  const share = Math.floor((height - GAP) / rows) - GAP;
+  const share = Math.floor((height - GAP - headings * (HEADING + GAP)) / rows) - GAP;
   // A row higher than a 4:3 picture only moves the caption away from what it belongs to.
   const rowPx = Math.min(share, Math.ceil(tile / Math.min(aspect, OLD)) + strip(tile));
   const picturePx = Math.min(tile, (rowPx - strip(tile)) * aspect);
@@ -96,5 +129,6 @@ function tileWidth(columns, width) {
 
 /** @param {number} tile */
 function strip(tile) {
+  if (tile < TINY) return STRIP_TINY;
   return tile < NARROW ? STRIP_NARROW : STRIP;
 }

@@ -1,5 +1,5 @@
 /**
- * The bar above the wall: how many are online, how the link is, search and size.
+ * The bar above the wall: how many are online, how the link is, and the search.
  * @module
  */
 
@@ -7,7 +7,6 @@
 /** @typedef {import("./message.js").Camera} Camera */
 
 const PRODUCT = "camfleet";
-const KEPT = "camfleet.columns";
 
 /** Tells, and asks. */
 export class Header {
@@ -17,32 +16,24 @@ export class Header {
   #countdown = part("countdown");
   #problem = part("problem");
   #search = /** @type {HTMLInputElement} */ (part("search"));
-  #size = /** @type {HTMLSelectElement} */ (part("size"));
   /** @type {Camera[]} */
   #cameras = [];
   /** @type {LinkState} */
   #state = { name: "connecting" };
 
-  /** @param {{onSearch: () => void, onSize: () => void}} handlers */
-  constructor({ onSearch, onSize }) {
-    this.#size.value = recall() ?? "auto";
-    if (this.#size.selectedIndex < 0) this.#size.value = "auto";
+  /**
+   * @param {string} search that it begins with
+   * @param {() => void} onSearch
+   */
+  constructor(search, onSearch) {
+    this.#search.value = search;
     this.#search.addEventListener("input", onSearch);
     this.#search.addEventListener("keydown", (event) => this.#leaveSearch(event));
-    this.#size.addEventListener("change", () => {
-      keep(this.#size.value);
-      onSize();
-    });
   }
 
-  /** What is searched for: words in small letters. */
-  get words() {
-    return this.#search.value.toLowerCase().split(/\s+/).filter(Boolean);
-  }
-
-  /** The chosen number of columns; null where the wall chooses. */
-  get columns() {
-    return Number(this.#size.value) || null;
+  /** What is searched for. */
+  get search() {
+    return this.#search.value;
   }
 
   focusSearch() {
@@ -112,22 +103,4 @@ export class Header {
  */
 function part(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
-}
-
-/** @returns {string | null} */
-function recall() {
-  try {
-    return localStorage.getItem(KEPT);
-  } catch {
-    return null; // storage is forbidden here: the choice lasts as long as the page
-  }
-}
-
-/** @param {string} columns */
-function keep(columns) {
-  try {
-    localStorage.setItem(KEPT, columns);
-  } catch {
-    // as above
-  }
 }

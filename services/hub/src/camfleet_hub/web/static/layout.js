@@ -24,18 +24,18 @@ export class Layout {
   }
 
   /**
+   * @param {import("./grid.js").Shape[]} shapes of the wall's groups
    * @param {Camera[]} cameras that have a tile in the list
    * @param {number | null} chosen columns; null for the best
    */
-  arrange(cameras, chosen) {
+  arrange(shapes, cameras, chosen) {
     const { clientWidth: width, clientHeight: height } = this.#room;
     const aspect = aspectOf(cameras);
-    const grid = chosen
-      ? fixed(chosen, width, aspect)
-      : fit(cameras.length, width, height, aspect);
+    const grid = chosen ? fixed(chosen, width, aspect) : fit(shapes, width, height, aspect);
     this.columns = grid.columns;
     this.#list.style.setProperty("--columns", String(grid.columns));
     this.#list.style.setProperty("--row", `${grid.rowPx}px`);
+    this.#list.classList.toggle("single", grid.columns === 1);
     this.#list.classList.toggle("narrow", grid.isNarrow);
     this.#list.classList.toggle("tiny", grid.isTiny);
   }

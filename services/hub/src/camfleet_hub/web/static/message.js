@@ -17,11 +17,25 @@
  * @property {number | null} width
  * @property {number | null} height
  * @property {("motion" | "dark")[]} [marks] what its detectors find now
+ * @property {Rejection | null} [rejection] what of it the hub rejected last, if that was just now
+ */
+
+/** @typedef {{reason: string, problem: string, age_ms: number}} Rejection in words */
+/** @typedef {Rejection & {sender: string}} Refused of a sender without a tile */
+
+/** @typedef {{nodes: number, imagezmq: number}} Ports where cameras connect to */
+
+/**
+ * @typedef {object} FleetMessage
+ * @property {"fleet"} type
+ * @property {string} hub
+ * @property {Camera[]} cameras
+ * @property {Ports} [ports]
+ * @property {string} [page] which version of this page the hub has
+ * @property {Refused[]} [refused]
  */
 
 /**
- * @typedef {{nodes: number, imagezmq: number}} Ports where cameras connect to
- * @typedef {{type: "fleet", hub: string, cameras: Camera[], ports?: Ports}} FleetMessage
  * @typedef {{type: "clock", sent_ms: number, received_ms: number, replied_ms: number}} ClockMessage
  * @typedef {{type: "error", message: string}} ErrorMessage
  * @typedef {FleetMessage | ClockMessage | ErrorMessage} TextMessage

@@ -27,7 +27,8 @@ export class Stage {
   /** @param {Tile} tile */
   show(tile) {
     if (this.tile === tile) return;
-    if (!this.tile) this.#enter();
+    // Without a person's hand in it, as when the address named it, no browser allows that.
+    if (!this.tile && navigator.userActivation?.isActive !== false) this.#enter();
     this.#put(tile);
     tile.button.focus();
   }

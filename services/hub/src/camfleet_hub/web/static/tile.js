@@ -35,6 +35,8 @@ export class Tile {
   #meter = new Meter();
   /** @type {number | null} */
   #shownCapturedMs = null;
+  /** @type {number | null} */
+  #pausedMs = null;
 
   /**
    * @param {number} number this browser's own, of this camera
@@ -48,7 +50,7 @@ export class Tile {
     this.#camera = camera;
     this.#heardMs = nowMs;
     this.element = build(number, camera);
-    this.button = find(this.element, "button");
+    this.button = find(this.element, ".open");
     this.snapshot = find(this.element, ".snapshot");
     this.snapshot.addEventListener("click", () => this.#nameSnapshot());
     this.#screen = new Screen(find(this.element, "canvas"), camera.id, painter);
@@ -61,6 +63,53 @@ export class Tile {
   update(camera, nowMs) {
     this.#camera = camera;
     this.#heardMs = nowMs;
+  }
+
+  get node() {
+    return this.#camera.node;
+  }
+
+  /** As the hub sees the camera; rejected where it rejected the newest that came of it. */
+  get state() {
+    const { rejection, age_ms: ageMs, state } = this.#camera;
+    return rejection && (ageMs === null || rejection.age_ms < ageMs) ? "rejected" : state;
+  }
+
+  /** Whether it fills the page, and so is shown as large as the camera sends. */
+  get isStaged() {
+    return this.element.classList.contains("staged");
+  }
+
+  /** How many columns and rows it takes. */
+  get span() {
+    return this.element.classList.contains("double") ? 2 : 1;
+  }
+
+  /** Whether its picture stands still; then the hub shall send none. */
+  get isPaused() {
+    return this.#pausedMs !== null;
+  }
+
+  /** The name for who hears it. */
+  get spoken() {
+    return `${this.#camera.node} / ${this.#camera.camera}`;
+  }
+
+  /**
+   * @param {boolean} isPaused
+   * @param {number} nowMs
+   */
+  pause(isPaused, nowMs) {
+    if (isPaused !== this.isPaused) this.#pausedMs = isPaused ? nowMs : null;
+    press(this.element, ".pause", isPaused);
+  }
+
+  /** @param {{isDouble: boolean, isHidden: boolean}} dress what a person made of it */
+  dress({ isDouble, isHidden }) {
+    this.element.classList.toggle("double", isDouble);
+    this.element.classList.toggle("set-aside", isHidden);
+    press(this.element, ".resize", isDouble);
+    press(this.element, ".hide", isHidden);
   }
 
   /** @param {Received} received */
@@ -86,26 +135,24 @@ export class Tile {
   refresh(now) {
     const ageMs = this.#ageMs(now.browserMs);
     const { isBroken } = this.#screen;
-    const told = condition(this.#camera.state, ageMs, { isLinked: now.isLinked, isBroken });
+    const pausedMs = this.#pausedMs === null ? null : now.browserMs - this.#pausedMs;
+    const here = { isLinked: now.isLinked, isBroken, pausedMs };
+    const told = condition(this.state, ageMs, here, this.#camera.rejection?.reason);
     this.element.dataset.state = told.name;
     this.element.toggleAttribute("data-painted", this.#screen.hasPicture);
     this.snapshot.hidden = !this.hasPicture;
+    find(this.element, ".hide").hidden = this.state === "online"; // it would come back at once
     write(this.element, ".state", SPOKEN[told.name]);
     write(this.element, ".marks", told.name === "online" ? marks(this.#camera.marks) : "");
     write(this.element, ".slate-title", told.title);
     write(this.element, ".slate-text", told.text);
-    this.#refreshNumbers(now, told.name === "online", ageMs);
+    write(this.element, ".pixels", this.#screen.hasPicture ? this.#pixels : UNKNOWN);
+    this.#refreshNumbers(now, told.name, ageMs);
   }
 
   /** Whether there is something to save: a picture is often here before the hub tells its age. */
   get hasPicture() {
     return this.#screen.hasPicture || this.#camera.age_ms !== null;
-  }
-
-  /** @param {string[]} words in small letters */
-  matches(words) {
-    const name = this.id.toLowerCase();
-    return words.every((word) => name.includes(word));
   }
 
   /** @param {boolean} isCurrent the one tile that the Tab key reaches */
@@ -129,20 +176,28 @@ export class Tile {
     return ageMs === null ? null : ageMs + (nowMs - this.#heardMs);
   }
 
+  /** As it was sent: smaller than the camera's where the tile is. */
+  get #pixels() {
+    /** @type {HTMLCanvasElement} */
+    const { width, height } = find(this.element, "canvas");
+    return `${width} × ${height}`;
+  }
+
   /**
    * @param {Now} now
-   * @param {boolean} isOnline
+   * @param {string} told the condition's name
    * @param {number | null} ageMs
    */
-  #refreshNumbers(now, isOnline, ageMs) {
+  #refreshNumbers(now, told, ageMs) {
+    const isOnline = told === "online";
     const painted = this.#meter.read(now.browserMs);
     const shownMs = this.#shownCapturedMs;
     // The picture on the glass is older than the hub's newest by its way to the browser.
-    const isExact = isOnline && now.hubMs !== null && shownMs !== null;
+    const isExact = (isOnline || told === "paused") && now.hubMs !== null && shownMs !== null;
     const glassAgeMs = isExact ? Number(now.hubMs) - shownMs : ageMs;
     write(this.element, ".fps", isOnline ? rate(this.#camera.fps) : UNKNOWN);
-    const told = isOnline ? latency(painted.latencyMs, painted.uncertaintyMs) : UNKNOWN;
-    write(this.element, ".latency", told);
+    const spent = isOnline ? latency(painted.latencyMs, painted.uncertaintyMs) : UNKNOWN;
+    write(this.element, ".latency", spent);
     write(this.element, ".age", glassAgeMs === null ? UNKNOWN : duration(glassAgeMs));
     this.#explain(painted.fps);
   }
@@ -179,6 +234,7 @@ function build(number, { id, node, camera }) {
   const path = `${encodeURIComponent(node)}/${encodeURIComponent(camera)}`;
   find(element, ".snapshot").setAttribute("href", `/snapshot/${path}.jpg`);
   find(element, ".mjpeg").setAttribute("href", `/mjpeg/${path}`);
+  find(element, ".history").setAttribute("href", `/node/${encodeURIComponent(node)}`);
   label(element, number);
   return element;
 }
@@ -193,7 +249,8 @@ function label(element, number) {
   for (const part of ["name", "state", "marks", "slate"]) {
     find(element, `.${part}`).id = `${part}-${number}`;
   }
-  const button = find(element, "button");
+  find(element, ".tools").setAttribute("aria-labelledby", `name-${number}`);
+  const button = find(element, ".open");
   button.setAttribute("aria-labelledby", `name-${number} state-${number} marks-${number}`);
   button.setAttribute("aria-describedby", `slate-${number}`);
 }
@@ -205,6 +262,15 @@ function label(element, number) {
  */
 function find(element, selector) {
   return element.querySelector(selector);
+}
+
+/**
+ * @param {Element} element
+ * @param {string} selector of a button that is on or off
+ * @param {boolean} isOn
+ */
+function press(element, selector, isOn) {
+  find(element, selector).setAttribute("aria-pressed", String(isOn));
 }
 
 /**

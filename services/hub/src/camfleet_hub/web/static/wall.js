@@ -4,18 +4,28 @@
  * @module
  */
 
+import { Absent } from "./absent.js";
+import { Address } from "./address.js";
+import { Board } from "./board.js";
 import { browserMs, HubClock } from "./clock.js";
 import { Cursor } from "./cursor.js";
 import { Demand } from "./demand.js";
+import { Drag } from "./drag.js";
 import { Fleet } from "./fleet.js";
 import { Header } from "./header.js";
 import { listen } from "./keys.js";
+import { Kiosk } from "./kiosk.js";
 import { Layout } from "./layout.js";
 import { Link } from "./link.js";
 import { formatPainted, formatPing } from "./message.js";
+import { neighbour } from "./neighbour.js";
 import { Painter } from "./painter.js";
+import { Preferences } from "./preferences.js";
+import { Refused } from "./refused.js";
+import { say } from "./speech.js";
 import { Sizes, WHOLE } from "./sizes.js";
 import { Stage } from "./stage.js";
+import { View } from "./view.js";
 import { Visibility } from "./visibility.js";
 
 /** @typedef {import("./link.js").LinkState} LinkState */
@@ -29,7 +39,10 @@ const PING_MS = 1000;
 const FIRST_PINGS_MS = [0, 100, 200]; // the least round trip of three is a good start
 const WORDS_MS = 500; // so that counted seconds neither stick nor jump
 
+const PAGE = document.querySelector('meta[name="page"]')?.getAttribute("content");
+
 const list = element("wall");
+const preferences = new Preferences(location.search);
 const clock = new HubClock();
 const link = new Link(new URL("/ws/wall", location.href.replace(/^http/, "ws")).href, {
   onState: followLink,
@@ -39,28 +52,63 @@ const link = new Link(new URL("/ws/wall", location.href.replace(/^http/, "ws")).
   onRefused: seekLogin,
 });
 const painter = new Painter(clock, acknowledge);
-const fleet = new Fleet(list, painter);
-const header = new Header({ onSearch: filter, onSize: arrange });
+const fleet = new Fleet(painter);
+const absent = new Absent();
+const header = new Header(preferences.get("search") ?? "", filter);
+const refused = new Refused();
+const view = new View(preferences, {
+  onChange: filter,
+  onReset: reset,
+  onArrange: (isOn) => say(isOn ? "arrange by hand: on" : "arrange by hand: off"),
+  onHidden: toggleHidden,
+});
+const board = new Board(list, preferences, filter);
 const layout = new Layout(element("room"), list);
 const sizes = new Sizes(demandShown);
 const visibility = new Visibility(demandShown);
-const stage = new Stage(element("stage-bar"), demandShown);
+const stage = new Stage(element("stage-bar"), followStage);
+const address = new Address(followAddress);
 const demand = new Demand((text) => link.send(text));
 const cursor = new Cursor();
+const kiosk = new Kiosk();
+/** @type {string[]} the order before a tile was lifted */
+let orderBefore = [];
+const drag = new Drag(list, element("room"), {
+  find: tileAt,
+  onBegin: () => (orderBefore = board.order),
+  onOver: place,
+  onEnd: land,
+});
 let isLinked = false;
+let isPaused = false;
 
-listen({ move, leave: () => stage.close(), snapshot, search: () => header.focusSearch() });
+listen({
+  move,
+  carry,
+  leave: () => drag.cancel() || stage.close(),
+  snapshot,
+  search: () => header.focusSearch(),
+  pause: () => cursor.tile && pause([cursor.tile], !cursor.tile.isPaused),
+  pauseAll: () => pauseAll(!isPaused),
+  resize: () => cursor.tile && resize(cursor.tile),
+  hide: () => cursor.tile && hide(cursor.tile),
+  help,
+  isStaged: () => Boolean(stage.tile),
+});
 list.addEventListener("painted", (event) => count(/** @type {CustomEvent} */ (event).detail));
-list.addEventListener("click", open);
+list.addEventListener("click", act);
 list.addEventListener("focusin", (event) => cursor.set(tileAt(event.target)));
 element("previous").addEventListener("click", () => move(-1, 0));
 element("next").addEventListener("click", () => move(1, 0));
 element("close").addEventListener("click", () => stage.close());
+element("pause").addEventListener("click", () => pauseAll(!isPaused));
+element("help-button").addEventListener("click", help);
 document.addEventListener("visibilitychange", () => document.hidden || link.hurry());
 new ResizeObserver(arrange).observe(element("room"));
 for (const host of document.querySelectorAll(".host")) host.textContent = location.hostname;
 setInterval(ping, PING_MS);
 setInterval(tell, WORDS_MS);
+if (preferences.isAsked("kiosk")) kiosk.start();
 link.start();
 
 // From the hub
@@ -91,7 +139,9 @@ function greet() {
 function read(message) {
   if (message.type === "fleet") {
     followFleet(message.hub, message.cameras);
+    refused.tell(message.refused ?? []);
     if (message.ports) tellPorts(message.ports);
+    if (message.page && PAGE && message.page !== PAGE) followPage(message.page);
   }
   else if (message.type === "clock") {
     clock.add(message.sent_ms, message.received_ms, message.replied_ms, browserMs());
@@ -104,15 +154,25 @@ function read(message) {
  * @param {Camera[]} cameras
  */
 function followFleet(hub, cameras) {
-  const { added, removed } = fleet.update(cameras, browserMs());
-  header.tellFleet(hub, cameras);
+  const nowMs = browserMs();
+  const known = absent.fill(cameras, nowMs);
+  const { added, removed } = fleet.update(known, nowMs);
+  header.tellFleet(hub, known);
   for (const tile of removed) forget(tile);
   for (const tile of added) {
     visibility.watch(tile.element);
+    tile.pause(isPaused, nowMs);
     sizes.watch(tile.element);
   }
   filter();
+  if (added.length) followAddress();
   tell();
+}
+
+/** @param {string} page the hub's is another one than this */
+function followPage(page) {
+  if (preferences.isAsked("kiosk")) kiosk.reload(page);
+  else header.tellProblem("the hub is newer than this page: reload it");
 }
 
 /** @param {import("./message.js").Ports} ports */
@@ -135,7 +195,7 @@ function forget(tile) {
 function take(frame, connection) {
   const received = { frame, connection };
   const tile = fleet.ofNumber(frame.tile);
-  if (tile && !document.hidden) tile.take(received);
+  if (tile && !document.hidden && !tile.isPaused) tile.take(received);
   else painter.skip(received);
 }
 
@@ -154,10 +214,11 @@ function acknowledge(connection, frames) {
   if (connection === link.connection) link.send(formatPainted(frames));
 }
 
+/** On the stage a camera is shown at its full size: a tile knows whether it stands there. */
 function demandShown() {
-  const tiles = stage.tile ? [stage.tile] : matching();
+  const tiles = stage.tile ? [stage.tile] : board.tiles;
   const sizeOf = stage.tile ? () => WHOLE : (/** @type {Tile} */ one) => sizes.of(one.element);
-  demand.update(tiles.filter((tile) => visibility.has(tile.element)), sizeOf);
+  demand.update(tiles.filter((tile) => visibility.has(tile.element) && !tile.isPaused), sizeOf);
 }
 
 // On the page
@@ -175,29 +236,40 @@ function tell() {
   header.tick();
 }
 
-function matching() {
-  const words = header.words;
-  return fleet.tiles.filter((tile) => tile.matches(words));
-}
-
 function filter() {
-  const matches = new Set(matching());
-  for (const tile of fleet.tiles) tile.element.hidden = !matches.has(tile);
+  board.arrange(fleet.tiles, header.search, view.grouping);
   element("empty").hidden = fleet.tiles.length > 0;
-  element("none").hidden = matches.size > 0 || fleet.tiles.length === 0;
-  cursor.settle([...matches]);
+  element("none").hidden = board.sections.some(({ tiles }) => tiles.length) || !fleet.tiles.length;
+  view.tellHidden(board.hiddenCount, board.showsHidden);
+  cursor.settle(stage.tile ? [stage.tile] : board.tiles);
   arrange();
+  demandShown();
 }
 
 function arrange() {
-  const shown = new Set(matching().map(({ id }) => id));
-  layout.arrange(fleet.cameras.filter(({ id }) => shown.has(id)), header.columns);
+  const shapes = board.sections.map(({ title, tiles, isFolded }) => ({
+    hasHeading: Boolean(title),
+    spans: isFolded ? [] : tiles.map((tile) => tile.span),
+  }));
+  const shown = new Set(board.tiles.map(({ id }) => id));
+  layout.arrange(shapes, fleet.cameras.filter(({ id }) => shown.has(id)), view.columns);
 }
 
+/** @type {Record<string, (tile: Tile) => void>} what the buttons of a tile do */
+const ACTS = {
+  open: (tile) => stage.show(tile),
+  pause: (tile) => pause([tile], !tile.isPaused),
+  resize,
+  hide,
+};
+
 /** @param {Event} event */
-function open(event) {
+function act(event) {
+  const button = event.target instanceof Element && event.target.closest("button");
   const tile = tileAt(event.target);
-  if (tile && tile.button === event.target) stage.show(tile);
+  if (button && tile && Object.hasOwn(ACTS, button.classList[0])) {
+    ACTS[button.classList[0]](tile);
+  }
 }
 
 /**
@@ -205,11 +277,126 @@ function open(event) {
  * @param {number} rows
  */
 function move(columns, rows) {
-  const steps = stage.tile ? columns + rows : columns + rows * layout.columns;
-  const tile = cursor.ahead(matching(), steps);
+  const tile = stage.tile ? cursor.ahead(board.tiles, columns + rows) : beside(columns, rows);
   if (!tile) return;
   if (stage.tile) stage.show(tile);
   else tile.button.focus();
+}
+
+/**
+ * @param {number} columns
+ * @param {number} rows
+ */
+function beside(columns, rows) {
+  if (!rows || !cursor.tile) return cursor.ahead(board.tiles, columns);
+  const boxes = board.tiles.map(({ element }) => element.getBoundingClientRect());
+  return board.tiles[neighbour(boxes, board.tiles.indexOf(cursor.tile), rows)] ?? cursor.tile;
+}
+
+// What a person makes of the wall
+
+/**
+ * @param {number} columns
+ * @param {number} rows
+ */
+function carry(columns, rows) {
+  const tile = cursor.tile;
+  const target = beside(columns, rows);
+  if (stage.tile || !tile || !target || target === tile) return;
+  place(tile, target);
+  tile.button.focus();
+  tellPlace(tile);
+}
+
+/**
+ * @param {Tile} tile
+ * @param {Tile} target
+ */
+function place(tile, target) {
+  board.move(tile, target);
+  filter();
+}
+
+/**
+ * @param {Tile} tile that was carried
+ * @param {boolean} isDone
+ */
+function land(tile, isDone) {
+  if (isDone) return tellPlace(tile);
+  board.order = orderBefore;
+  filter();
+}
+
+/** @param {Tile} tile */
+function tellPlace(tile) {
+  say(`${tile.spoken}: place ${board.tiles.indexOf(tile) + 1} of ${board.tiles.length}`);
+}
+
+/** @param {Tile} tile */
+function resize(tile) {
+  board.resize(tile);
+  filter();
+  say(`${tile.spoken}: ${tile.span === 2 ? "double" : "normal"} size`);
+}
+
+/** @param {Tile} tile */
+function hide(tile) {
+  if (tile.state === "online") return say(`${tile.spoken} is online, and stays`);
+  const hadFocus = tile.element.contains(document.activeElement);
+  if (stage.tile === tile) stage.close();
+  board.hide(tile);
+  filter();
+  if (hadFocus) cursor.tile?.button.focus();
+  say(tile.element.hidden ? `${tile.spoken}: hidden` : `${tile.spoken}: shown`);
+}
+
+function toggleHidden() {
+  board.showsHidden = !board.showsHidden;
+  filter();
+}
+
+function reset() {
+  board.reset();
+  filter();
+  say("the hub's order, all of one size");
+}
+
+/**
+ * @param {Tile[]} tiles
+ * @param {boolean} isOn
+ */
+function pause(tiles, isOn) {
+  for (const tile of tiles) tile.pause(isOn, browserMs());
+  if (tiles.length === 1) say(`${tiles[0].spoken}: ${isOn ? "paused" : "live"}`);
+  demandShown();
+  tell();
+}
+
+/** @param {boolean} isOn */
+function pauseAll(isOn) {
+  isPaused = isOn;
+  element("pause").setAttribute("aria-pressed", String(isOn));
+  pause(fleet.tiles, isOn);
+  say(isOn ? "all paused" : "all live");
+}
+
+function help() {
+  document.querySelector("dialog")?.showModal();
+}
+
+// The stage and the page's address follow each other
+
+function followStage() {
+  address.put(stage.tile?.id ?? null);
+  filter();
+}
+
+/** A camera that is not there yet is shown when it comes. */
+function followAddress() {
+  const { camera } = address;
+  const tile = camera === null ? undefined : fleet.ofCamera(camera);
+  if (tile) stage.show(tile);
+  else if (camera === null) stage.close();
 }
 
 function snapshot() {

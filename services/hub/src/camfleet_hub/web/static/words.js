@@ -4,6 +4,7 @@
  */
 
 /** @typedef {import("./message.js").Camera} Camera */
+/** @typedef {Camera["state"] | "rejected"} State as the hub sees it */
 
 export const UNKNOWN = "–";
 
@@ -48,6 +49,15 @@ export function marks(found = []) {
   return found.join(", ");
 }
 
+/**
+ * @param {number} pausedMs
+ * @param {State} state that goes on behind the picture that stands still
+ */
+function paused(pausedMs, state) {
+  const text = `paused ${duration(pausedMs)} ago`;
+  return state === "online" ? text : `${text}; the camera is ${state}`;
+}
+
 /** @param {number} ageMs */
 function lastPicture(ageMs) {
   return `last picture ${duration(ageMs)} ago`;
@@ -56,20 +66,31 @@ function lastPicture(ageMs) {
 /**
  * How a tile looks, and why.
  * @typedef {object} Condition
- * @property {"online" | "stale" | "offline" | "waiting" | "unlinked" | "broken"} name
+ * @property {"online" | "stale" | "offline" | "waiting" | "unlinked" | "broken" | "rejected" | "paused"} name
  * @property {string} title stands large on the slate
  * @property {string} text stands below it
  */
 
 /**
- * @param {Camera["state"]} state
+ * What only the browser knows.
+ * @typedef {object} Here
+ * @property {boolean} isLinked
+ * @property {boolean} isBroken the newest frame is no picture
+ * @property {number | null} pausedMs for how long; null where the tile is not paused
+ */
+
+/**
+ * @param {State} state
  * @param {number | null} ageMs of the newest picture; null before the first one
- * @param {{isLinked: boolean, isBroken: boolean}} here what only the browser knows
+ * @param {Here} here
+ * @param {string} reason why it is rejected
  * @returns {Condition}
  */
-export function condition(state, ageMs, { isLinked, isBroken }) {
+export function condition(state, ageMs, { isLinked, isBroken, pausedMs }, reason = "") {
+  if (pausedMs !== null) return { name: "paused", title: "", text: paused(pausedMs, state) };
   const last = ageMs === null ? "no picture yet" : lastPicture(ageMs);
   if (!isLinked) return { name: "unlinked", title: "", text: last };
+  if (state === "rejected") return { name: "rejected", title: "rejected", text: reason };
   if (state === "offline") return { name: "offline", title: "offline", text: last };
   if (ageMs === null) return { name: "waiting", title: "", text: "waiting for the first picture" };
   if (state === "stale") return { name: "stale", title: "", text: last };
@@ -85,4 +106,6 @@ export const SPOKEN = {
   waiting: "waiting",
   unlinked: "no link to the hub",
   broken: "not a picture",
+  rejected: "rejected",
+  paused: "paused",
 };
