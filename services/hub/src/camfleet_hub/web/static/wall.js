@@ -22,6 +22,7 @@ import { neighbour } from "./neighbour.js";
 import { Painter } from "./painter.js";
 import { Preferences } from "./preferences.js";
 import { Refused } from "./refused.js";
+import { Sizes, WHOLE } from "./sizes.js";
 import { say } from "./speech.js";
 import { Stage } from "./stage.js";
 import { View } from "./view.js";
@@ -63,6 +64,7 @@ const view = new View(preferences, {
 });
 const board = new Board(list, preferences, filter);
 const layout = new Layout(element("room"), list);
+const sizes = new Sizes(demandShown);
 const visibility = new Visibility(demandShown);
 const stage = new Stage(element("stage-bar"), followStage);
 const address = new Address(followAddress);
@@ -159,6 +161,7 @@ function followFleet(hub, cameras) {
   for (const tile of removed) forget(tile);
   for (const tile of added) {
     visibility.watch(tile.element);
+    sizes.watch(tile.element);
     tile.pause(isPaused, nowMs);
   }
   filter();
@@ -181,6 +184,7 @@ function tellPorts({ nodes, imagezmq }) {
 /** @param {Tile} tile */
 function forget(tile) {
   visibility.forget(tile.element);
+  sizes.forget(tile.element);
   if (stage.tile === tile) stage.close();
 }
 
@@ -210,10 +214,12 @@ function acknowledge(connection, frames) {
   if (connection === link.connection) link.send(formatPainted(frames));
 }
 
-/** On the stage a camera is shown at its full size: a tile knows whether it stands there. */
+/** On the stage a camera is shown at its full size. */
 function demandShown() {
   const tiles = stage.tile ? [stage.tile] : board.tiles;
-  demand.update(tiles.filter((tile) => visibility.has(tile.element) && !tile.isPaused));
+  const seen = tiles.filter((tile) => visibility.has(tile.element) && !tile.isPaused);
+  const sizeOf = stage.tile ? () => WHOLE : (/** @type {Tile} */ one) => sizes.of(one.element);
+  demand.update(seen, sizeOf);
 }
 
 // On the page
