@@ -31,7 +31,7 @@ from prometheus_client.samples import Sample
 from camfleet.errors import LocalProtocolError
 from camfleet.keyring import Keyring
 from camfleet.keys import Bundle, Role
-from camfleet_hub.commands import RESERVED
+from camfleet_hub.enrolment import RESERVED
 
 ROOT: Final = Path(__file__).parents[2]
 LOGS: Final = Path(os.environ.get("CAMFLEET_RUN_LOGS") or ROOT / "build" / "run")

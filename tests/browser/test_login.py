@@ -108,7 +108,7 @@ def test_the_log_in_works_without_javascript(browser: Browser, locked_wall: Wall
         page.goto("/api/nodes")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
-        expect(page.locator("body")).to_have_text("[]")
+        expect(page.locator("body")).to_have_text('{"nodes":[],"after":null}')
 
 
 def test_without_a_log_in_there_is_no_way_out(lone_page: Page) -> None:

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from email.message import Message
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import quote
 
 import pytest
 from tests.ports import held_ports
@@ -161,8 +162,13 @@ class House:
 
     def cameras(self) -> dict[str, dict[str, Any]]:
         """What the API says of each camera."""
-        nodes = self.get("/api/nodes").json
-        return {camera["id"]: camera for node in nodes for camera in node["cameras"]}
+        found: dict[str, dict[str, Any]] = {}
+        after: str | None = ""
+        while after is not None:
+            page = self.get(f"/api/cameras?limit=500&after={quote(after)}").json
+            found |= {camera["id"]: camera for camera in page["cameras"]}
+            after = page["after"]
+        return found
 
     def await_frames(self, *ids: str, more: int = 1) -> None:
         """Wait until so many more frames of these cameras have arrived."""

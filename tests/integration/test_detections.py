@@ -128,7 +128,7 @@ def test_what_is_detected_while_the_hub_is_away_arrives_when_it_is_back(
         house.start_hub()
         until(lambda: len(found(house)) == 20, house.hub.said)
         assert sender.detection_counters() == DetectionCounters(21, 0)
-    (node,) = house.get("/api/nodes").json
+    (node,) = house.get("/api/nodes").json["nodes"]
     assert node["detections_lost"] == 0
 
 

@@ -160,7 +160,7 @@ def test_the_api_tells_every_node_and_camera(open_house: House, until: Until) ->
     assert (camera["node"], camera["camera"]) == ("pi", "front")
     assert (camera["width"], camera["height"]) == (160, 120)
     assert camera["lost"] == 0
-    node = next(n for n in open_house.get("/api/nodes").json if n["name"] == "pi")
+    node = next(n for n in open_house.get("/api/nodes").json["nodes"] if n["name"] == "pi")
     assert node["software"].startswith("camfleet-node ")
 
 
@@ -264,7 +264,8 @@ PATHS = [
 def test_a_tricky_path_is_not_found_and_never_a_file(open_house: House, path: str) -> None:
     answer = open_house.get(path)
     assert answer.status == 404
-    assert set(answer.json) == {"detail"}
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(answer.json) == {"type", "title", "status", "detail"}
     assert b"root:" not in answer.body
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from camfleet import keyring as keyring_module
+from camfleet import folder_lock
 from camfleet.errors import LocalProtocolError
 from camfleet.keyring import Keyring
 from camfleet.keys import Bundle, KeyPair, Role
@@ -217,7 +217,7 @@ def test_processes_that_enrol_at_once_lose_nothing(folder: Path) -> None:
 def test_a_lock_that_is_never_let_go_is_told(
     folder: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyring_module, "_LOCK_S", 0.0)
+    monkeypatch.setattr(folder_lock, "_LOCK_S", 0.0)
     descriptor = os.open(folder / "lock", os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -5,12 +5,9 @@ It never keeps the secret key of anybody else.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,19 +16,13 @@ from typing import Final
 import msgspec
 
 from camfleet.errors import LocalProtocolError, RemoteProtocolError
+from camfleet.folder_lock import locked
 from camfleet.keys import Bundle, KeyPair, Role, check_key
 from camfleet.names import check_name
-from camfleet.private_file import (
-    FILE_MODE,
-    make_private_folder,
-    read_private,
-    write_private,
-)
+from camfleet.private_file import make_private_folder, read_private, write_private
 
 _MOST_KEY_BYTES: Final = 256
 _MOST_TABLE_BYTES: Final = 2**24  # some 60 000 peers
-_LOCK_S: Final = 5.0
-_LOCK_POLL_S: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -81,7 +72,7 @@ class Keyring:
         self._reserved = reserved
         self._table_path = folder / "enrolled.json"
         make_private_folder(folder)
-        with self._locked():
+        with locked(folder):
             # The list first: from the key on, a list that is missing is one that was lost.
             if not ((folder / "hub.key").exists() or self._table_path.exists()):
                 write_private(self._table_path, b"{}\n", replace=False)
@@ -161,7 +152,7 @@ class Keyring:
             raise LocalProtocolError(f"name {name!r} is the hub's own, want another")
         keys = KeyPair.make()
         bundle = Bundle(name, role, address, self.hub_keys.public, keys)
-        with self._locked():
+        with locked(self.folder):
             table = self._read()
             if name in table and not replace:
                 raise LocalProtocolError(
@@ -180,7 +171,7 @@ class Keyring:
         Raises:
             LocalProtocolError: when there is none of this name, or the file is damaged.
         """
-        with self._locked():
+        with locked(self.folder):
             table = self._read()
             if name not in table:
                 raise LocalProtocolError(f"{name!r} is not enrolled")
@@ -232,39 +223,10 @@ class Keyring:
             raise LocalProtocolError(f"cannot read {self._table_path}: {error.strerror}") from error
         return found.st_ino, found.st_mtime_ns, found.st_size
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep other processes from changing anything meanwhile."""
-        path = self.folder / "lock"
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-        except OSError as error:
-            raise LocalProtocolError(f"cannot write {path}: {error.strerror}") from error
-        try:
-            _lock(descriptor, path)
-            yield
-        finally:
-            os.close(descriptor)  # which unlocks
-
 
 def _check_unique(keys: list[str]) -> None:
     if len(set(keys)) != len(keys):
         raise ValueError("two names have the same key")
-
-
-def _lock(descriptor: int, path: Path) -> None:
-    deadline_s = time.monotonic() + _LOCK_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() > deadline_s:
-                raise LocalProtocolError(
-                    f"{path} was locked for {_LOCK_S:.0f} s by another process"
-                ) from error
-            time.sleep(_LOCK_POLL_S)
-        else:
-            return
 
 
 def _read_or_make(path: Path) -> KeyPair:

@@ -24,6 +24,7 @@ from camfleet_hub.authority import authority
 from camfleet_hub.commands import obey
 from camfleet_hub.demand import Demand
 from camfleet_hub.detections import Detections
+from camfleet_hub.enrolment import Enrolment
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.flow import Flow
 from camfleet_hub.journal import Journal
@@ -33,6 +34,7 @@ from camfleet_hub.port_metrics import PortCollector
 from camfleet_hub.ports import Ports, open_keyring, open_ports
 from camfleet_hub.settings import HubSettings
 from camfleet_hub.signals import SIGNALS, hear_signals
+from camfleet_hub.tokens import Tokens
 from camfleet_hub.users import ADMIN, Users
 from camfleet_hub.web.app import Hub, create_app, create_metrics_app
 from camfleet_hub.web.bell import Bell
@@ -41,6 +43,7 @@ from camfleet_hub.web.host import HostCheck
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.login_metrics import LoginCollector
 from camfleet_hub.web.pictures import Pictures
+from camfleet_hub.web.problems import Problems
 from camfleet_hub.web.server import Server
 
 EXIT_BROKEN: Final = 1
@@ -122,9 +125,13 @@ async def _run(settings: HubSettings) -> int:
             viewers_rejected,
             problems=lambda: ports.problems() + flow.problems(),
             login=login,
+            enrolment=None
+            if keyring is None
+            else Enrolment(keyring, settings.nodes_port, settings.subscribers_port),
+            state=settings.state if login else None,
         )
         servers = [
-            Server(HostCheck(create_app(hub), settings.hosts), web),
+            Server(Problems(HostCheck(create_app(hub), settings.hosts)), web),
             Server(create_metrics_app(registry), metrics),
         ]
         _log.info("ready", wall=f"http://{authority(*web.getsockname()[:2])}/")
@@ -145,14 +152,14 @@ def _open_login(
     if settings.auth == "none":
         return None
     try:
-        users = Users(settings.state)
+        users, tokens = Users(settings.state), Tokens(settings.state)
     except LocalProtocolError as error:
         refuse([f"CAMFLEET_HUB_STATE: {error}"])
     if users.first_password is not None:
         # It is told whatever else is not: nobody can ask for it later.
         level = max(logging.WARNING, logging.getLevelNamesMapping()[settings.log_level])
         _log.log(level, "first password", user=ADMIN, password=users.first_password)
-    login = Login(users)
+    login = Login(users, tokens)
     stack.callback(login.close)
     registry.register(LoginCollector(login))
     return login

@@ -10,7 +10,6 @@ import json
 import socket
 import sys
 from functools import partial
-from getpass import getpass
 from pathlib import Path
 from typing import Final
 
@@ -19,13 +18,14 @@ from camfleet.keyring import Keyring
 from camfleet.keys import Bundle, Role
 from camfleet.names import check_name
 from camfleet.settings import load_settings
+from camfleet_hub import inviting, watching
 from camfleet_hub.authority import check_host
 from camfleet_hub.enrolment import RESERVED, Enrolment
 from camfleet_hub.health import check_health
+from camfleet_hub.inviting import obey_inviting, table
 from camfleet_hub.settings import HubSettings
 from camfleet_hub.signals import hear_signals
-from camfleet_hub.users import ADMIN, make_password, set_password
-from camfleet_hub.watching import add_commands, obey_watching
+from camfleet_hub.watching import obey_watching
 
 _EXIT_FAILED: Final = 1
 _EXIT_INTERRUPTED: Final = 130  # as shells have it: 128 and the signal's number
@@ -48,12 +48,12 @@ def obey(software: str) -> None:
         match options.command:
             case "health":
                 check_health(settings)
-            case "password":
-                _set_password(settings, options)
+            case "enrol" | "revoke" | "nodes":
+                _change(settings, options)
             case "status" | "await":
                 obey_watching(settings, options)
             case _:
-                _change(settings, options)
+                obey_inviting(settings, options)
     except CamfleetError as error:
         sys.stderr.write(f"camfleet-hub {options.command}: {error}\n")
         raise SystemExit(_EXIT_FAILED) from error
@@ -117,12 +117,9 @@ def _parser(software: str) -> argparse.ArgumentParser:
     revoke.add_argument("name", help="of the node or subscriber")
     nodes = commands.add_parser("nodes", help="list who is enrolled")
     nodes.add_argument("--json", action="store_true", help="for programs, with whole keys")
-    password = commands.add_parser(
-        "password", help="give the administrator another password, which is read from stdin"
-    )
-    password.add_argument("--generate", action="store_true", help="make one, and print it")
+    inviting.add_commands(commands, _name)
     commands.add_parser("health", help="ask the hub of this machine whether frames flow")
-    add_commands(commands, _name)
+    watching.add_commands(commands, _name)
     return parser
 
 
@@ -155,29 +152,6 @@ def _enrol(keyring: Keyring, settings: HubSettings, options: argparse.Namespace)
         _say(f"{options.name} is enrolled; its bundle, which nobody else may see: {path}")
 
 
-def _set_password(settings: HubSettings, options: argparse.Namespace) -> None:
-    """Change the password, and tell nobody but who asked for a new one."""
-    password = make_password() if options.generate else _read_password()
-    set_password(settings.state, password)
-    if options.generate:
-        _say(password)
-    sys.stderr.write(f"{ADMIN} has another password; who was logged in must log in again\n")
-
-
-def _read_password() -> str:
-    """Ask a person twice; of a pipe take the first line."""
-    try:
-        if not sys.stdin.isatty():
-            return sys.stdin.readline().rstrip("\r\n")
-        password = getpass(f"new password of {ADMIN}: ")
-        again = getpass("once more: ")
-    except (EOFError, UnicodeDecodeError) as error:
-        raise LocalProtocolError("found no line of text, want a password") from error
-    if password != again:
-        raise LocalProtocolError("the two passwords differ, want the same twice")
-    return password
-
-
 def _print(bundle: Bundle) -> None:
     _say(bundle.json().decode().rstrip())
 
@@ -202,11 +176,7 @@ def _table(keyring: Keyring) -> str:
         )
         for entry in keyring.entries()
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    return table(rows)
 
 
 def _say(text: str) -> None:

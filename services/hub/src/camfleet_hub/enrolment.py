@@ -1,4 +1,4 @@
-"""Where a node or a subscriber that is enrolled finds this hub, and which names are not for them."""
+"""Where somebody who is enrolled finds this hub, and which names nobody may have."""
 
 from __future__ import annotations
 

@@ -163,3 +163,15 @@ def _parse(text: str) -> StreamPattern:
         return parse_pattern(text)._replace(profile=EVERYTHING)
     except RemoteProtocolError as error:
         raise LocalProtocolError(str(error)) from error
+
+
+def check_rights(role: Role, cameras: tuple[str, ...]) -> tuple[StreamPattern, ...]:
+    """Read what somebody of a role may see: an administrator, who lets others in, everything.
+
+    Raises:
+        LocalProtocolError: when an administrator is to see less, or a pattern is bad.
+    """
+    patterns = permitted(cameras)
+    if role is Role.ADMINISTRATOR and patterns != ALL_CAMERAS:
+        raise LocalProtocolError("an administrator sees every camera, want a viewer to see some")
+    return patterns

@@ -1,39 +1,48 @@
-"""The hub's HTTP routes. Each only finds its stream and hands over to the module that serves it."""
+"""The hub's HTTP routes, put together; each stands in the module of its noun."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final, Literal
 
-from fastapi import FastAPI, HTTPException, Request, Response, WebSocket
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pydantic import BaseModel, Field
 
 from camfleet_hub.demand import Demand
 from camfleet_hub.detections import Detections
+from camfleet_hub.enrolment import Enrolment
 from camfleet_hub.fleet import Fleet
-from camfleet_hub.permission import Sight
-from camfleet_hub.stream import Stream
-from camfleet_hub.web import models
 from camfleet_hub.web.access import Access, OpenAccess
+from camfleet_hub.web.api.document import add_document, problems
+from camfleet_hub.web.api.fleet import add_fleet
+from camfleet_hub.web.api.keys import add_keys
+from camfleet_hub.web.api.page import add_page
+from camfleet_hub.web.api.pictures import add_pictures
+from camfleet_hub.web.api.session import add_session
+from camfleet_hub.web.api.tokens import add_tokens
+from camfleet_hub.web.api.users import add_users
 from camfleet_hub.web.asking import Overseer, Seen
 from camfleet_hub.web.assets import load_assets
 from camfleet_hub.web.bell import Bell
+from camfleet_hub.web.body import MOST_BODY_BYTES, TimelyBody
 from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.detections import add_detections
 from camfleet_hub.web.headers import SecurityHeaders
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.login_page import add_login
+from camfleet_hub.web.password_page import add_password
 from camfleet_hub.web.pictures import Pictures
+from camfleet_hub.web.problems import add_problems
 from camfleet_hub.web.wall import Wall
 
-_BOUNDARY: Final = "frame"
 _NO_STORE: Final = {"Cache-Control": "no-store"}
-_LOGOUT: Final = '<form id="logout"'
-_LOGOUT_HIDDEN: Final = '<form hidden id="logout"'  # as it stands in the page
+_TEXT: Final[dict[str, Any]] = {"schema": {"type": "string"}}
+_LOGGED_IN: Final = ('form id="logout"', 'a id="password"')  # hidden as they stand in the page
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,8 @@ class Hub:
         viewers_rejected: counts browsers that were sent away, by reason.
         problems: tells what is wrong with the hub, for `/healthz`; empty when nothing is.
         login: knows who is logged in; None where nobody needs to be.
+        enrolment: the keys of nodes and subscribers; None where everything is plain.
+        state: folder of the users and the tokens; None where nobody needs to log in.
     """
 
     bulletin: Bulletin
@@ -63,12 +74,27 @@ class Hub:
     viewers_rejected: Counter[str]
     problems: Callable[[], list[str]]
     login: Login | None = None
+    enrolment: Enrolment | None = None
+    state: Path | None = None
+
+
+class Health(BaseModel):
+    """Whether the hub works."""
+
+    status: Literal["ok", "failing"]
+    problems: list[str] = Field(description="What is wrong, for people; empty where nothing is.")
 
 
 def create_app(hub: Hub) -> FastAPI:
     """Build the web application."""
     app = FastAPI(
-        title="camfleet hub", version=version("camfleet-hub"), docs_url=None, redoc_url=None
+        title="camfleet hub",
+        version=version("camfleet-hub"),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a path with a slash too many is another one
+        max_body_size=MOST_BODY_BYTES,
+        generate_unique_id_function=lambda route: route.name.rstrip("_"),
     )
     app.state.fleet = hub.fleet
     if hub.login is None:
@@ -76,17 +102,28 @@ def create_app(hub: Hub) -> FastAPI:
     else:
         app.add_middleware(Access, login=hub.login)
         add_login(app, hub.login)
+        add_password(app, hub.login)
+    app.add_middleware(TimelyBody)
     app.add_middleware(SecurityHeaders)  # the outermost: on what is refused too
+    add_problems(app)
     _add_wall(app, hub)
-    _add_cameras(app, hub)
+    add_fleet(app)
+    add_pictures(app, bell=hub.bell, demand=hub.demand, pictures=hub.pictures)
     add_detections(app, hub.detections)
+    add_session(app, has_login=hub.login is not None)
+    add_keys(app, hub.enrolment)
+    add_users(app, hub.state)
+    add_tokens(app, hub.state)
     _add_health(app, hub)
+    add_page(app)
+    add_document(app, has_login=hub.login is not None)
     return app
 
 
 def create_metrics_app(registry: CollectorRegistry) -> FastAPI:
     """Build the application that serves nothing but metrics, on a port of their own."""
-    app = FastAPI(title="camfleet metrics", openapi_url=None)
+    app = FastAPI(title="camfleet metrics", openapi_url=None, docs_url=None, redoc_url=None)
+    add_problems(app)
 
     @app.get("/metrics", response_class=Response)
     def metrics() -> Response:
@@ -108,7 +145,8 @@ def _add_wall(app: FastAPI, hub: Hub) -> None:
     assets = load_assets()
     text = assets.text("index.html")
     if hub.login is not None:
-        text = text.replace(_LOGOUT_HIDDEN, _LOGOUT)
+        for at in _LOGGED_IN:
+            text = text.replace(f"<{at} hidden", f"<{at}")
 
     made = assets.page(text)
 
@@ -124,76 +162,31 @@ def _add_wall(app: FastAPI, hub: Hub) -> None:
     app.mount("/static", assets, name="static")
 
 
-def _add_cameras(app: FastAPI, hub: Hub) -> None:
-    def find(sight: Sight, node: str, camera: str) -> Stream:
-        stream = sight.find(f"{node}/{camera}")
-        if stream is None:
-            raise HTTPException(404, f"there is no camera {camera!r} on a node {node!r}")
-        return stream
-
-    @app.get("/api/nodes")
-    async def nodes(sight: Seen) -> list[models.NodeView]:
-        """Every node with its cameras, their state and their counters."""
-        return models.nodes(sight)
-
-    @app.get("/snapshot/{node}/{camera}.jpg", response_class=Response)
-    async def snapshot(sight: Seen, node: str, camera: str) -> Response:
-        """The newest picture of a camera as JPEG."""
-        stream = find(sight, node, camera)
-        frame = stream.newest
-        jpeg = await hub.pictures.jpeg(stream, frame) if frame else None
-        if jpeg is None:
-            raise HTTPException(404, f"camera {stream.id!r} has not sent a picture yet")
-        return Response(bytes(jpeg), media_type="image/jpeg", headers=_NO_STORE)
-
-    @app.get("/mjpeg/{node}/{camera}", response_class=StreamingResponse)
-    async def mjpeg(sight: Seen, node: str, camera: str) -> StreamingResponse:
-        """A camera's pictures as they come, for everything that shows MJPEG over HTTP."""
-        media_type = f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
-        parts = _mjpeg(find(sight, node, camera).id, sight, hub)
-        return StreamingResponse(parts, media_type=media_type, headers=_NO_STORE)
-
-
 def _add_health(app: FastAPI, hub: Hub) -> None:
     @app.head("/healthz", include_in_schema=False)
-    @app.get("/healthz")
-    async def healthz() -> JSONResponse:
+    @app.get(
+        "/healthz",
+        tags=["operation"],
+        response_model=Health,
+        responses={503: {"model": Health, "description": "It does not work as it should."}},
+    )
+    async def get_health() -> JSONResponse:
         """Whether the hub takes frames; 503 and the reasons where it does not."""
         found = hub.problems()
         body = {"status": "failing" if found else "ok", "problems": found}
         return JSONResponse(body, 503 if found else 200, headers=_NO_STORE)
 
-    @app.get("/metrics", response_class=Response)
-    def metrics(_: Overseer) -> Response:
+    @app.get(
+        "/metrics",
+        tags=["operation"],
+        response_class=Response,
+        responses=problems(403)
+        | {200: {"description": "The numbers.", "content": {"text/plain": _TEXT}}},
+    )
+    def get_metrics(_: Overseer) -> Response:
         """Every number of every node and camera, for who may see all of them."""
         return _metrics(hub.registry)
 
 
 def _metrics(registry: CollectorRegistry) -> Response:
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
-
-
-async def _mjpeg(stream_id: str, sight: Sight, hub: Hub) -> AsyncIterator[bytes]:
-    """Yield parts (RFC 2046, 5.1); what comes while one is being written is skipped.
-
-    It ends when the fleet forgets the camera.
-    """
-    sent = None
-    with hub.demand.wanting(stream_id), hub.bell.listening(stream_id) as rung:
-        while not hub.bell.is_closed and (stream := sight.find(stream_id)):
-            rung.clear()
-            arrival = stream.arrival
-            if arrival is not None and arrival is not sent:
-                if sent is not None:
-                    stream.drop("mjpeg", "newer", max(0, arrival.number - sent.number - 1))
-                sent = arrival
-                jpeg = await hub.pictures.jpeg(stream, arrival.frame)
-                if jpeg is not None:
-                    yield _part(jpeg)
-                    continue
-            await rung.wait()
-
-
-def _part(jpeg: bytes | memoryview) -> bytes:
-    head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-    return b"".join((head.encode(), jpeg, b"\r\n"))

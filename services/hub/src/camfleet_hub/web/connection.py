@@ -7,10 +7,10 @@ who does not ask, does not read, or does not come to an end.
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -128,9 +128,10 @@ class HttpConnection(_Connection, HttpToolsProtocol):
         self.transport.write(head.encode() + body)
         self.transport.close()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's own type has twenty lines
         """Begin to answer, with a problem where uvicorn finds that too many are here."""
-        super()._start_asgi_task(cycle, _crowded if app is service_unavailable else app)
+        answering: Any = _crowded if app is service_unavailable else app
+        super()._start_asgi_task(cycle, answering)
 
     def _make_room(self) -> None:
         """Let the one give way that has waited longest, so that who asks at once is served."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, HTTPException, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from camfleet_hub.detections import Detections, Kept
+from camfleet_hub.web.api.document import problems
 from camfleet_hub.web.asking import Seen
 
 _MOST: Final = 500
 _MAX_ID: Final = 2**53  # what JavaScript can count
 _MAX_CAMERA_ID: Final = 300  # characters
+_JPEG: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_PER_US: Final = 1000
@@ -57,8 +59,8 @@ class DetectionPage(BaseModel):
 def add_detections(app: FastAPI, detections: Detections) -> None:
     """Add the routes."""
 
-    @app.get("/api/detections")
-    async def page(
+    @app.get("/api/detections", tags=["detections"])
+    async def list_detections(
         sight: Seen,
         camera: Annotated[
             str | None, Query(max_length=_MAX_CAMERA_ID, description="Only of this: node/camera.")
@@ -76,8 +78,16 @@ def add_detections(app: FastAPI, detections: Detections) -> None:
             before=shown[-1].id if len(found) > limit else None,
         )
 
-    @app.get("/api/detections/{number}.jpg", response_class=Response)
-    async def picture(sight: Seen, number: Annotated[int, Path(ge=0, le=_MAX_ID)]) -> Response:
+    @app.get(
+        "/api/detections/{number}.jpg",
+        tags=["detections"],
+        response_class=Response,
+        responses=problems(404)
+        | {200: {"description": "The picture.", "content": {"image/jpeg": _JPEG}}},
+    )
+    async def get_detection_picture(
+        sight: Seen, number: Annotated[int, Path(ge=0, le=_MAX_ID)]
+    ) -> Response:
         """The small picture that came with a detection."""
         kept = detections.find(number)
         if kept is None or not kept.detected.picture or not sight.may_see(kept.camera_id):

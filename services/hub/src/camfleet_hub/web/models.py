@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -40,9 +41,9 @@ class Refused(Rejection):
 class Camera(BaseModel):
     """One camera as the hub sees it now."""
 
-    id: str = Field(description="node/camera")
-    node: str
-    camera: str
+    id: str = Field(description="node/camera", examples=["garden/pond"])
+    node: str = Field(examples=["garden"])
+    camera: str = Field(examples=["pond"])
     state: State
     fps: float = Field(
         description="Frames received per second over the last three seconds; about one where "
@@ -95,12 +96,26 @@ class CameraCounts(Camera):
 class NodeView(BaseModel):
     """One node and its cameras."""
 
-    name: str
+    name: str = Field(examples=["garden"])
     state: State
-    software: str
+    software: str = Field(examples=["camfleet-node 0.6.0"])
     rejected: dict[str, int] = Field(description="Messages about none of its cameras, by reason.")
     detections_lost: int = Field(description="Detections that were sent and never arrived.")
     cameras: list[CameraCounts]
+
+
+class NodePage(BaseModel):
+    """Some nodes, by name."""
+
+    nodes: list[NodeView]
+    after: str | None = Field(description="Ask with this for the next ones; null at the end.")
+
+
+class CameraPage(BaseModel):
+    """Some cameras, by id."""
+
+    cameras: list[CameraCounts]
+    after: str | None = Field(description="Ask with this for the next ones; null at the end.")
 
 
 def camera(stream: Stream, now_ns: int) -> Camera:
@@ -144,27 +159,47 @@ def _words(refusal: Refusal, now_ns: int) -> Rejection:
     return Rejection(reason=refusal.reason, problem=refusal.problem, age_ms=age_ms)
 
 
-def nodes(sight: Sight) -> list[NodeView]:
-    """Describe now what of the fleet may be seen."""
-    now_ns = sight.now_ns()
-    rejected: _Rejected = defaultdict(dict)
+def nodes(sight: Sight, chosen: Iterable[Node] | None = None) -> list[NodeView]:
+    """Describe now what of some nodes, or of all of them, may be seen."""
+    now_ns, rejected = sight.now_ns(), _rejected(sight)
+    return [
+        _node(node, sight, now_ns, rejected)
+        for node in (sight.nodes() if chosen is None else chosen)
+    ]
+
+
+def cameras(sight: Sight) -> list[Stream]:
+    """The stream that stands for each camera that may be seen, by id."""
+    streams = sight.streams()
+    mains = {(one.node.name, one.camera): one for one in streams if one.profile == MAIN}
+    # A camera without its main profile is none of ours, and shown all the same.
+    return [one for one in streams if mains.get((one.node.name, one.camera), one) is one]
+
+
+def counts(sight: Sight, chosen: Iterable[Stream]) -> list[CameraCounts]:
+    """Describe some cameras now, by the streams that stand for them."""
+    now_ns, rejected = sight.now_ns(), _rejected(sight)
+    return [_counts(stream, now_ns, rejected) for stream in chosen]
+
+
+def _rejected(sight: Sight) -> _Rejected:
+    found: _Rejected = defaultdict(dict)
     for (node, name, reason), count in sight.rejected().items():
-        rejected[node, name][reason.value] = count
-    return [_node(node, sight, now_ns, rejected) for node in sight.nodes()]
+        found[node, name][reason.value] = count
+    return found
 
 
 def _node(node: Node, sight: Sight, now_ns: int, rejected: _Rejected) -> NodeView:
     streams = sight.streams_of(node)
     mains = {stream.camera: stream for stream in streams if stream.profile == MAIN}
-    # A camera without its main profile is none of ours, and shown all the same.
-    cameras = [one for one in streams if mains.get(one.camera, one) is one]
+    shown = [one for one in streams if mains.get(one.camera, one) is one]
     return NodeView(
         name=node.name,
         state=node.liveness(now_ns).value,
         software=node.software,
         rejected=rejected.get((node.name, ""), {}),
         detections_lost=node.detections.lost,
-        cameras=[_counts(stream, now_ns, rejected) for stream in cameras],
+        cameras=[_counts(stream, now_ns, rejected) for stream in shown],
     )
 
 

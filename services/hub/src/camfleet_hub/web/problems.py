@@ -69,7 +69,11 @@ class Problem(BaseModel):
 def problem_body(status: int, detail: str, errors: Sequence[Wrong] = ()) -> bytes:
     """A problem as it goes out."""
     problem = Problem(
-        title=_title(status), status=status, detail=detail, errors=list(errors) or None
+        type="about:blank",
+        title=_title(status),
+        status=status,
+        detail=detail,
+        errors=list(errors) or None,
     )
     return json.dumps(problem.model_dump(exclude_none=True)).encode()
 
@@ -186,6 +190,8 @@ def _detail(what: str, error: Mapping[str, Any]) -> str:
     kind, wanted = error["type"], _wanted(error["msg"])
     if kind == "missing":
         return f"{what} is missing"
+    if kind == "wanted":  # by a check of ours, which says all
+        return str(error["msg"])
     if kind == "extra_forbidden":
         return f"{what} is not known here"
     if kind == "json_invalid":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -29,6 +29,7 @@ TAGS: Final = {
     "operation": "Whether the hub works, and its numbers.",
 }
 OPEN: Final = "/healthz"  # needs no log-in
+_UNSAID: Final = "Successful Response"  # FastAPI's
 _METHODS: Final = frozenset({"get", "put", "post", "delete", "patch"})
 _SECURITY: Final = {
     "token": {
@@ -106,19 +107,11 @@ def complete(document: Document, *, has_login: bool) -> Document:
         components["securitySchemes"] = _SECURITY
         document["security"] = [{name: []} for name in _SECURITY]
     for path, method, operation in operations(document):
-        statuses = [*_ALWAYS]
-        if has_login and path != OPEN:
-            statuses += _CLOSED
-        if has_login and path == OPEN:
+        is_closed = has_login and path != OPEN
+        if has_login and not is_closed:
             operation["security"] = []
-        if method != "get":
-            statuses += _CHANGING
-        responses = operation["responses"]
-        if "422" in responses:
-            responses["422"] = _answer("422")
-        for status in statuses:
-            responses.setdefault(status, _answer(status))
-        operation["responses"] = dict(sorted(responses.items()))
+        statuses = _ALWAYS + _CLOSED * is_closed + _CHANGING * (method != "get")
+        operation["responses"] = _responses(operation["responses"], statuses)
     return document
 
 
@@ -128,6 +121,17 @@ def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
         for method, operation in item.items():
             if method in _METHODS:
                 yield path, method, operation
+
+
+def _responses(found: Document, statuses: Iterable[str]) -> Document:
+    for answer in found.values():
+        if answer["description"] == _UNSAID:
+            answer["description"] = "What was asked for."
+    if "422" in found:
+        found["422"] = _answer("422")
+    for status in statuses:
+        found.setdefault(status, _answer(status))
+    return dict(sorted(found.items()))
 
 
 def _answer(status: str) -> dict[str, Any]:

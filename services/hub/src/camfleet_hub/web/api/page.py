@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 from typing import Any, Final
@@ -14,9 +15,7 @@ from fastapi.responses import HTMLResponse
 
 from camfleet_hub.web.api.document import OPEN, Document, operations
 
-_PAGE: Final = Template(
-    (Path(__file__).parents[1] / "static" / "api.html").read_text("utf-8")
-)
+_PAGE: Final = Template((Path(__file__).parents[1] / "static" / "api.html").read_text("utf-8"))
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _SCHEMA: Final = "#/components/schemas/"
 _FIRST_ERROR: Final = "400"
@@ -72,11 +71,11 @@ def curl(document: Document, base: str, path: str, method: str, operation: Docum
     url = base + path
     query = {}
     for parameter in operation.get("parameters", []):
-        name, example = parameter["name"], _example_of(document, parameter)
+        name, given = parameter["name"], _example_of(document, parameter)
         if parameter["in"] == "path":
-            url = url.replace(f"{{{name}}}", quote(str(_EXAMPLES.get(name, example))))
+            url = url.replace(f"{{{name}}}", quote(str(_EXAMPLES.get(name, given))))
         elif "example" in parameter or parameter["schema"].get("examples"):
-            query[name] = example
+            query[name] = given
     body = _body(operation)
     if body is not None:
         text = json.dumps(example(document, body))
@@ -91,13 +90,10 @@ def example(document: Document, schema: Document, depth: int = 0) -> Any:  # noq
     if "$ref" in schema:
         name = schema["$ref"].removeprefix(_SCHEMA)
         schema = document["components"]["schemas"][name]
-    if schema.get("examples"):
-        return schema["examples"][0]
-    for given in ("example", "const", "default"):
-        if given in schema:
-            return schema[given]
-    if "enum" in schema:
-        return schema["enum"][0]
+    given = [*schema.get("examples", []), *schema.get("enum", [])]
+    given += [schema[one] for one in ("example", "const", "default") if one in schema]
+    if given:
+        return given[0]
     if "anyOf" in schema:
         return example(document, schema["anyOf"][0], depth)
     kind = schema.get("type")
@@ -113,8 +109,8 @@ def example(document: Document, schema: Document, depth: int = 0) -> Any:  # noq
 def _operation(document: Document, base: str, path: str, method: str, operation: Document) -> str:
     name = operation["operationId"]
     parts = [
-        f'<article id="{name}"><h3><span class="method">{method.upper()}</span> '
-        f"<code>{_text(path)}</code></h3>",
+        f'<article id="{name}">',
+        f'<h3><span class="method">{method.upper()}</span> <code>{_text(path)}</code></h3>',
         f"<p>{_marked(operation.get('description') or operation['summary'])}</p>",
         _parameters(operation),
         _fields(document, operation),
@@ -163,7 +159,7 @@ def _answers(document: Document, operation: Document) -> str:
     return "".join(parts)
 
 
-def _table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     if not rows:
         return ""
     cells = "".join(f'<th scope="col">{_text(one)}</th>' for one in head)

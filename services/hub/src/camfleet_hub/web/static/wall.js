@@ -22,6 +22,7 @@ import { neighbour } from "./neighbour.js";
 import { Painter } from "./painter.js";
 import { Preferences } from "./preferences.js";
 import { Refused } from "./refused.js";
+import { tellSession } from "./session.js";
 import { Sizes, WHOLE } from "./sizes.js";
 import { say } from "./speech.js";
 import { Stage } from "./stage.js";
@@ -109,6 +110,7 @@ for (const host of document.querySelectorAll(".host")) host.textContent = locati
 setInterval(ping, PING_MS);
 setInterval(tell, WORDS_MS);
 if (preferences.isAsked("kiosk")) kiosk.start();
+if (!element("logout").hidden) void tellSession(element("user"));
 link.start();
 
 // From the hub
