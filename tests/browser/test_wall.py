@@ -473,7 +473,7 @@ def test_the_clock_believes_the_exchange_with_the_least_round_trip(lone_page: Pa
         (4, 390, 760, 1),
         (30, 390, 760, 2),
         (30, 3840, 2100, 6),
-        (200, 3840, 2100, 17),
+        (200, 3840, 2100, 19),
     ],
 )
 def test_the_grid_chooses_the_columns_that_give_the_largest_pictures(

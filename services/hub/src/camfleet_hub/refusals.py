@@ -1,4 +1,4 @@
-"""What was rejected of late, by sender and in words: for who looks at the wall. It reads no clock."""
+"""What was rejected of late, by sender and in words for people at the wall. It reads no clock."""
 
 from __future__ import annotations
 

@@ -22,8 +22,9 @@ import { neighbour } from "./neighbour.js";
 import { Painter } from "./painter.js";
 import { Preferences } from "./preferences.js";
 import { Refused } from "./refused.js";
-import { say } from "./speech.js";
+import { tellSession } from "./session.js";
 import { Sizes, WHOLE } from "./sizes.js";
+import { say } from "./speech.js";
 import { Stage } from "./stage.js";
 import { View } from "./view.js";
 import { Visibility } from "./visibility.js";
@@ -109,6 +110,7 @@ for (const host of document.querySelectorAll(".host")) host.textContent = locati
 setInterval(ping, PING_MS);
 setInterval(tell, WORDS_MS);
 if (preferences.isAsked("kiosk")) kiosk.start();
+if (!element("logout").hidden) void tellSession(element("user"));
 link.start();
 
 // From the hub
@@ -161,8 +163,8 @@ function followFleet(hub, cameras) {
   for (const tile of removed) forget(tile);
   for (const tile of added) {
     visibility.watch(tile.element);
-    tile.pause(isPaused, nowMs);
     sizes.watch(tile.element);
+    tile.pause(isPaused, nowMs);
   }
   filter();
   if (added.length) followAddress();
@@ -214,11 +216,12 @@ function acknowledge(connection, frames) {
   if (connection === link.connection) link.send(formatPainted(frames));
 }
 
-/** On the stage a camera is shown at its full size: a tile knows whether it stands there. */
+/** On the stage a camera is shown at its full size. */
 function demandShown() {
   const tiles = stage.tile ? [stage.tile] : board.tiles;
+  const seen = tiles.filter((tile) => visibility.has(tile.element) && !tile.isPaused);
   const sizeOf = stage.tile ? () => WHOLE : (/** @type {Tile} */ one) => sizes.of(one.element);
-  demand.update(tiles.filter((tile) => visibility.has(tile.element) && !tile.isPaused), sizeOf);
+  demand.update(seen, sizeOf);
 }
 
 // On the page
