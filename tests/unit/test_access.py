@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 from prometheus_client import CollectorRegistry
+from starlette.requests import HTTPConnection
 from tests.unit.asgi import Answer, Client, Exchange
 
 from camfleet.events import Detected
@@ -24,6 +25,7 @@ from camfleet_hub.permission import Role
 from camfleet_hub.tokens import Tokens, add_token, remove_token
 from camfleet_hub.users import Users, list_users, remove_user, set_password, set_user
 from camfleet_hub.web.app import Hub, create_app
+from camfleet_hub.web.asking import identity_of
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.host import HostCheck
@@ -243,12 +245,9 @@ async def test_the_wall_shows_and_wants_no_camera_of_others(house: House, role: 
     await link.close()
 
 
-async def test_every_route_asks_who_it_is(house: House) -> None:
-    """A request that came past `Access` is an error, not an open door."""
-    for path in ("/api/nodes", "/snapshot/pi/door.jpg", "/metrics"):
-        bare = Client(house.app.router)
-        with pytest.raises(KeyError, match="identity"):
-            await bare.open(path).task
+def test_a_request_that_nobody_identified_is_an_error_and_no_open_door() -> None:
+    with pytest.raises(KeyError, match="identity"):
+        identity_of(HTTPConnection({"type": "http", "state": {}}))
 
 
 # tokens
