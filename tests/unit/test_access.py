@@ -486,3 +486,51 @@ async def test_every_answer_has_a_policy_without_inline_script(house: House, pat
         assert "frame-ancestors 'none'" in policy
         assert answer.header("x-content-type-options") == "nosniff"
         assert not re.search(rb"<script(?![^>]*\bsrc=)|\son\w+=|style=", answer.body)
+
+
+# what is told to nobody
+
+
+async def test_no_secret_and_nothing_that_was_typed_is_in_the_log(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    headers = await house.log_in("gardener")
+    wrong = ["a wrong password", "camfleet_" + "w" * 43]
+    await house.client.ask("/api/nodes", basic("typed by mistake", wrong[0]))
+    await house.client.ask("/api/nodes", bearer(wrong[1]))
+    await house.client.ask(f"/api/nodes?token={house.token}", bearer(house.token))
+    await house.change(headers, password=PASSWORD, new=NEW, again=NEW)
+    remove_token(house.folder, "frigate")
+    add_token(house.folder, "other")
+    following = asyncio.create_task(house.login.run())
+    told = ""
+    async with asyncio.timeout(30):
+        while "log-ins failed" not in told:
+            await asyncio.sleep(0)
+            told += capsys.readouterr().out
+    following.cancel()
+    assert "tokens changed" in told
+    assert "password changed" in told
+    cookie = headers["Cookie"].partition("=")[2]
+    secrets = [*wrong, house.token, PASSWORD, NEW, cookie, "typed by mistake"]
+    assert [secret for secret in secrets if secret in told] == []
+
+
+async def test_a_name_that_is_nobodys_costs_as_much_as_one_that_is_somebodys(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+
+    def check(_password: str, hashed: str) -> bool:
+        checked.append(hashed)
+        return False
+
+    monkeypatch.setattr("camfleet_hub.web.login.is_password", check)
+    answers = []
+    for user in ("gardener", "nobody"):
+        body = urlencode({"user": user, "password": "x"}).encode()
+        answer = await house.client.ask("/login", FORM, method="POST", body=body)
+        answers.append((answer.status, answer.body.replace(user.encode(), b"")))
+    assert answers[0] == answers[1]
+    assert len(checked) == 2
+    assert all(hashed.startswith("$argon2id$") for hashed in checked)
