@@ -132,6 +132,10 @@ def basic(password: str, user: str = "admin") -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
+def address_of(house: House) -> str:
+    return f"tcp://127.0.0.1:{house.ports['IMAGEZMQ']}"
+
+
 class Command:
     """`camfleet-hub` with a command."""
 
@@ -433,6 +437,29 @@ def test_a_program_with_an_old_password_takes_no_tries_from_people(visitor: Visi
     for _ in range(50):
         assert visitor.ask("/api/nodes", basic("the old password")).status == 401
     assert visitor.submit(PASSWORD).status == 303
+
+
+def test_a_token_opens_its_camera_until_it_is_revoked(visitor: Visitor, until: Until) -> None:
+    command = Command(visitor.house)
+    code, said, _ = command("token", "frigate", "--cameras", "imagezmq/front")
+    assert code == 0
+    token = said.strip()
+    headers = {"Authorization": f"Bearer {token}"}
+    until(lambda: visitor.ask("/api/nodes", headers).status == 200)
+    assert visitor.ask("/metrics", headers).status == FORBIDDEN
+    with closing(imagezmq.ImageSender(connect_to=address_of(visitor.house))) as sender:
+        sender.zmq_socket.setsockopt(zmq.RCVTIMEO, int(TIMEOUT_S * 1000))
+        for name in ("front", "back"):
+            assert sender.send_image(name, np.zeros((48, 64, 3), np.uint8)) == b"OK"
+    assert visitor.ask("/snapshot/imagezmq/back.jpg", headers).status == 404
+    with visitor.asking("GET", "/mjpeg/imagezmq/front", basic(token, "token")) as stream:
+        assert stream.readline() == b"--frame\r\n"
+        assert command("revoke-token", "frigate")[0] == 0
+        stream.read()  # it ends as it should: a stream that is torn raises here
+    assert visitor.ask("/api/nodes", headers).status == 401
+    told = visitor.house.get("/metrics", "METRICS").body
+    assert b'camfleet_logins_failed_total{reason="revoked_token"} 1.0' in told
+    assert token not in visitor.house.hub.said()
 
 
 # pages from elsewhere
