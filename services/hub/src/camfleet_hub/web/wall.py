@@ -27,6 +27,8 @@ from camfleet_hub.web.viewer import Message, Painted, Ping, Show, Viewer, parse
 _HUNG_UP_S: Final = 1.0  # until uvicorn has told us; it does so at once
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _GOING_AWAY: Final = 1001
+_TRY_AGAIN_LATER: Final = 1013  # the registry of RFC 6455, 11.7
+MOST_VIEWERS: Final = 384  # so that of the web server's connections some are left for all else
 _MAX_REASON_BYTES: Final = 123  # of a close frame: RFC 6455, 5.5
 
 
@@ -39,6 +41,9 @@ class Wall:
         pictures: makes JPEGs of frames.
         bulletin: what each browser is told of the fleet.
         rejected: counts browsers that were sent away, by reason.
+
+    Attributes:
+        viewers: how many are served now.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class Wall:
         self.pictures = pictures
         self.bulletin = bulletin
         self.rejected = rejected
+        self.viewers = 0
 
     async def serve(self, socket: WebSocket, sight: Sight) -> None:
         """Serve one browser what it may see, until it goes away or does what none of ours does."""
@@ -63,9 +69,24 @@ class Wall:
             await socket.close(_POLICY_VIOLATION, "want a page of this hub")
             return
         await socket.accept()
+        if self.viewers >= MOST_VIEWERS:
+            await self._send_away(socket)
+            return
         session = _Session(self, socket, sight)
+        self.viewers += 1
+        try:
+            with contextlib.suppress(WebSocketDisconnect):
+                await session.run()
+        finally:
+            self.viewers -= 1
+
+    async def _send_away(self, socket: WebSocket) -> None:
+        """Tell who is one too many, after it was accepted: a browser hears nothing before."""
+        self.rejected["too_many"] += 1
+        text = f"{MOST_VIEWERS} walls are open at this hub, want one to be closed"
         with contextlib.suppress(WebSocketDisconnect):
-            await session.run()
+            await socket.send_json({"type": "error", "message": text})
+            await socket.close(_TRY_AGAIN_LATER, text)
 
 
 class _Making(NamedTuple):
