@@ -92,6 +92,7 @@ class _Session:
         self._making: dict[int, _Making] = {}
         self._heard: set[str] = set()
         self._chosen_s = 0.0
+        self._choosing: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Serve until the first task ends, and close only when none is left to send."""
@@ -107,6 +108,8 @@ class _Session:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if self._choosing is not None:
+                self._choosing.cancel()
             self._wall.bell.forget(self._heard, self._woken)
             self._wall.demand.change(self._viewer.wanted, ())
         try:
@@ -151,8 +154,10 @@ class _Session:
             await self._woken.wait()
             self._woken.clear()
             begun_s = loop.time()
-            if begun_s >= self._chosen_s + _CHOOSE_S:
+            if begun_s >= self._chosen_s + _CHOOSE_S or self._viewer.misses_any:
                 self._choose()
+            else:
+                self._choose_later()
             has_sent = False
             while frames := self._take_frames():
                 await self._socket.send_bytes(join(frames))
@@ -163,6 +168,9 @@ class _Session:
     def _choose(self) -> None:
         """Follow which streams suit the tiles now: a preview that has come, or is gone."""
         self._chosen_s = asyncio.get_running_loop().time()
+        if self._choosing is not None:
+            self._choosing.cancel()
+            self._choosing = None
         before, heard = self._viewer.wanted, self._heard
         wanted = self._viewer.choose(self._sight.find, time.monotonic_ns())
         self._heard = wanted | self._viewer.cameras
@@ -171,6 +179,12 @@ class _Session:
         if self._heard != heard:
             self._wall.bell.forget(heard - self._heard, self._woken)
             self._wall.bell.listen(self._heard - heard, self._woken)
+
+    def _choose_later(self) -> None:
+        """See that it is done even if nothing wakes this session again."""
+        if self._choosing is None:
+            loop = asyncio.get_running_loop()
+            self._choosing = loop.call_at(self._chosen_s + _CHOOSE_S, self._woken.set)
 
     def _take_frames(self) -> list[tuple[bytes, Payload]]:
         """Take what may be sent now, as much as makes a message."""
