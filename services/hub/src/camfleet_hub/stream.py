@@ -12,6 +12,7 @@ from camfleet.liveness import Liveness, liveness, usual_interval_s
 from camfleet.names import MAIN
 from camfleet.stats import DetectionStats, RateMeter, StreamStats
 from camfleet.wire import Counters
+from camfleet_hub.paintings import Paintings
 
 _NS: Final = 1e9
 _MOST_WORDS: Final = 8  # of detectors and states per camera: they become labels of a metric
@@ -39,6 +40,7 @@ class Stream:
         forwarded: frames that were sent on to subscribers, each as often as it was.
         heard_ns: when the last frame arrived.
         detections: how many of this camera arrived, by detector and state.
+        paintings: of this camera in viewers; a preview's are counted with its main stream.
         takes_place: it counts as a camera; a preview beside its main stream does not.
     """
 
@@ -55,6 +57,7 @@ class Stream:
         self.forwarded = 0
         self.heard_ns = 0
         self.detections: Counter[tuple[str, str]] = Counter()
+        self.paintings = Paintings()
         self.takes_place = takes_place
         self._found: dict[tuple[str, str], str] = {}  # by detector and region
         self._alive_ns: int | None = None
