@@ -20,7 +20,7 @@ import pytest
 import zmq
 from websockets.asyncio.client import connect as connect_soon
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from camfleet_hub.permission import Role
 from camfleet_hub.tokens import add_token, remove_token
@@ -129,9 +129,11 @@ class Street:
             link.sendall(said)
             yield link
 
-    def looking(self) -> connect:
+    @contextmanager
+    def looking(self) -> Iterator[ClientConnection]:
         """A viewer at the wall."""
-        return connect(self.wall, additional_headers=self.administrator)
+        with connect(self.wall, additional_headers=self.administrator, max_size=None) as link:
+            yield link
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -186,7 +188,7 @@ FRAMES: Final = {
 
 @pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
 def test_a_frame_against_the_protocol_ends_its_viewer_alone(street: Street, frame: bytes) -> None:
-    fields = UPGRADE | street.administrator
+    fields, before = UPGRADE | street.administrator, street.rejected("message")
     with (
         street.undisturbed(),
         street.knocking(head("GET", "/ws/wall", fields) + b"\r\n") as link,
@@ -194,6 +196,7 @@ def test_a_frame_against_the_protocol_ends_its_viewer_alone(street: Street, fram
         assert b" 101 " in link.recv(4096)
         link.sendall(frame)
         hung_up(link)
+        street.until(lambda: street.rejected("message") == before + 1)
 
 
 def test_a_message_that_never_ends_ends_its_viewer_alone(street: Street) -> None:
@@ -223,7 +226,7 @@ def test_nonsense_is_refused_with_its_reason_and_counted(street: Street) -> None
     assert street.rejected("message") == before + 1
 
 
-def _until_closed(link: Any) -> Iterator[str | bytes]:  # noqa: ANN401 - either of websockets' own
+def _until_closed(link: ClientConnection) -> Iterator[str | bytes]:
     try:
         while True:
             yield link.recv(TIMEOUT_S)

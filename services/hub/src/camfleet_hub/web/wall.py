@@ -28,6 +28,7 @@ from camfleet_hub.web.viewer import Due, Viewer, join
 _HUNG_UP_S: Final = 1.0  # until uvicorn has told us; it does so at once
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _GOING_AWAY: Final = 1001
+_UNFIT: Final = frozenset({1002, 1007, 1009})  # no WebSocket, no text, too large: the same
 _TRY_AGAIN_LATER: Final = 1013  # the registry of RFC 6455, 11.7
 MOST_VIEWERS: Final = 384  # so that of the web server's connections some are left for all else
 _TOGETHER_S: Final = 0.008  # half a refresh: a browser paints no sooner, and a message costs it
@@ -80,8 +81,9 @@ class Wall:
         session = _Session(self, socket, sight)
         self.viewers += 1
         try:
-            with contextlib.suppress(WebSocketDisconnect):
-                await session.run()
+            await session.run()
+        except WebSocketDisconnect as gone:
+            self.rejected["message"] += gone.code in _UNFIT
         finally:
             self.viewers -= 1
 
