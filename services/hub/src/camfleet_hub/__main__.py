@@ -178,8 +178,11 @@ def _open_login(
 
 def _open_certificate(settings: HubSettings) -> Certificate | None:
     """Read the certificate, where there is one to be; end the program where it cannot be used."""
-    if settings.tls_certificate is None or settings.tls_key is None:
+    if settings.tls_certificate is None and settings.tls_key is None:
         return None
+    if settings.tls_certificate is None or settings.tls_key is None:
+        missing = "TLS_KEY" if settings.tls_key is None else "TLS_CERTIFICATE"
+        refuse([f"CAMFLEET_HUB_{missing}: found none, want a certificate and its key, or neither"])
     try:
         certificate = Certificate(settings.tls_certificate, settings.tls_key)
     except LocalProtocolError as error:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from ipaddress import IPv4Address, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, IPvAnyAddress, field_validator, model_validator
+from pydantic import Field, IPvAnyAddress, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from camfleet.errors import RemoteProtocolError
@@ -182,12 +182,6 @@ class HubSettings(BaseSettings):
             if ip_network(proxy).prefixlen == 0:  # whoever comes could pass for any other
                 raise ValueError(f"found {proxy}, want addresses of proxies and not of everybody")
         return proxies
-
-    @model_validator(mode="after")
-    def _check_tls(self) -> Self:
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("found one of TLS_CERTIFICATE and TLS_KEY, want both or none")
-        return self
 
     @field_validator("imagezmq_publishers")
     @classmethod
