@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable
 from contextlib import closing
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, Final
 
 import imagezmq
@@ -25,8 +28,6 @@ TIMEOUT_S: Final = 30.0
 PICTURES_WITHOUT_END: Final = "/mjpeg/{node}/{camera}"  # tests of its own watch it
 EXAMPLES: Final = 12  # of each route, for each of the three who ask
 ROLES: Final = ("nobody", "viewer", "administrator")
-# Served beside the API: pages for people, and what they are made of.
-PAGES: Final = {"/", "/login", "/logout", "/password", "/static", "/ws/wall", "/api"}
 # It tries wrong passwords, and expects that nobody minds how many; a test below minds.
 NOT_CHECKED: Final = [ignored_auth]
 # A schema cannot say which names are printable, nor what time it is.
@@ -78,30 +79,55 @@ def test_every_route_does_as_the_document_says(
     house: House, schema: BaseSchema, headers: dict[str, dict[str, str]], role: str
 ) -> None:
     url = f"http://{house.host}:{house.ports['WEB']}"
-    asked = 0
-    for result in schema.exclude(path=PICTURES_WITHOUT_END).get_all_operations():
-        operation: Any = result.ok()  # type: ignore[union-attr]  # what cannot be read has none
-        unchecked = NOT_CHECKED + HARD_TO_SAY * (operation.method == "post")
-
-        @settings(
-            max_examples=EXAMPLES,
-            derandomize=True,
-            database=None,
-            deadline=None,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=operation.as_strategy())
-        def ask(case: Any, unchecked: list[Any] = unchecked) -> None:  # noqa: ANN401 - Schemathesis tells its type by its own name
-            nonlocal asked
-            asked += 1
-            case.call_and_validate(
-                base_url=url,
-                headers=headers[role],
-                timeout=TIMEOUT_S,
-                excluded_checks=unchecked,
-            )
-
-        ask()
+    found: Any = schema.exclude(path=PICTURES_WITHOUT_END).get_all_operations()
+    asked = sum(_ask(result.ok(), url, headers[role]) for result in found)
     assert asked > EXAMPLES
     assert "Traceback" not in house.hub.said()
+
+
+def _ask(operation: Any, url: str, headers: dict[str, str]) -> int:  # noqa: ANN401 - Schemathesis'
+    """Ask one route for all sorts of things; return how often."""
+    unchecked = NOT_CHECKED + HARD_TO_SAY * (operation.method == "post")
+    asked = 0
+
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy())
+    def ask(case: Any) -> None:  # noqa: ANN401 - Schemathesis'
+        nonlocal asked
+        asked += 1
+        case.call_and_validate(
+            base_url=url, headers=headers, timeout=TIMEOUT_S, excluded_checks=unchecked
+        )
+
+    ask()
+    return asked
+
+
+def test_no_route_but_health_is_open_to_who_brings_nothing_or_a_wrong_secret(
+    house: House, schema: BaseSchema
+) -> None:
+    wrong = {
+        "nothing": {},
+        "a token": {"Authorization": "Bearer camfleet_wrong"},
+        "a password": {"Authorization": "Basic YWRtaW46d3Jvbmc="},
+        "a cookie": {"Cookie": "camfleet_session=wrong"},
+        "half of it": {"Authorization": "Bearer"},
+    }
+    found: Any = schema.get_all_operations()
+    operations = [result.ok() for result in found]
+    for operation, (kind, fields) in itertools.product(operations, wrong.items()):
+        path = re.sub(r"\{\w+\}", "1", operation.path)
+        if path == "/healthz":
+            continue
+        with closing(HTTPConnection(house.host, house.ports["WEB"], timeout=TIMEOUT_S)) as link:
+            link.request(operation.method.upper(), path, headers=fields)
+            answer = link.getresponse()
+            assert answer.status in {401, 429}, (path, kind)
+            assert answer.getheader("content-type") == "application/problem+json"

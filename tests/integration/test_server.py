@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import re
 import socket
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING
@@ -156,6 +158,24 @@ async def test_who_waits_longest_gives_way_to_who_asks(
                 assert await is_served(late)
             await cut_off(idle)
             assert not viewer.at_eof()
+
+
+async def test_who_is_one_too_many_to_serve_is_told_so_with_a_problem(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "_MAX_CONCURRENT", 2)
+    monkeypatch.setattr(connection, "SPARE", 0)
+    async with serving(Endless()) as address, calling(address, REQUEST) as viewer:
+        assert await is_served(viewer)
+        async with calling(address, REQUEST) as late, asyncio.timeout(TIMEOUT_S):
+            head = await late.readuntil(b"\r\n\r\n")
+            size = int(re.findall(rb"content-length: (\d+)", head)[0])
+            problem = json.loads(await late.readexactly(size))
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert b"content-type: application/problem+json\r\n" in head
+        assert b"retry-after: 5\r\n" in head
+        assert problem["status"] == 503
+        assert not viewer.at_eof()
 
 
 ENDLESS = {

@@ -163,7 +163,7 @@ async def house(feed: Feed, state: Path, tmp_path: Path) -> AsyncIterator[House]
 async def test_everybody_gets_the_own_camera(house: House, role: str) -> None:
     answer = await house.ask("/snapshot/pi/pond.jpg", role)
     assert (answer.status, answer.header("content-type")) == (200, "image/jpeg")
-    (node,) = (await house.ask("/api/nodes", role)).json
+    (node,) = (await house.ask("/api/nodes", role)).json["nodes"]
     assert "pond" in [camera["camera"] for camera in node["cameras"]]
     stream = house.client.open("/mjpeg/pi/pond", house.headers(role))
     assert (await stream.next())["status"] == 200

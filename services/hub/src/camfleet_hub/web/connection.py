@@ -22,6 +22,7 @@ MAX_PIPELINED: Final = 16  # requests that wait behind another; of browsers ther
 SPARE: Final = 16  # that are kept free of who waits: one that gives way is gone a moment later
 REQUEST_S: Final = 10.0  # for a request's head: far more than a bad mobile link needs
 MAX_HEAD_BYTES: Final = 65_536  # of a request; what comes at once may be more
+_NO_TEXT: Final = 1007  # RFC 6455, 7.4.1
 _RETRY_S: Final = 5  # said to who is one too many
 WRITE_S: Final = 10.0  # for what is buffered to be read: a 4K JPEG over 2 Mbit/s
 
@@ -155,6 +156,21 @@ class HttpConnection(_Connection, HttpToolsProtocol):
 
 class WebSocketConnection(_Connection, WebSocketsSansIOProtocol):
     """Cuts off who does not read; who says nothing is found out by uvicorn's pings."""
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message on, and hang up on text that is none (RFC 6455, 8.1).
+
+        Uvicorn does the same, with a traceback in the log for each.
+        """
+        if self.curr_msg_data_type == "text":
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.send_close(_NO_TEXT)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
 
 
 async def _crowded(scope: Scope, receive: Receive, send: Send) -> None:

@@ -126,7 +126,7 @@ def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
 def _responses(found: Document, statuses: Iterable[str]) -> Document:
     for answer in found.values():
         if answer["description"] == _UNSAID:
-            answer["description"] = "What was asked for."
+            answer["description"] = "What was asked for." if "content" in answer else "It is done."
     if "422" in found:
         found["422"] = _answer("422")
     for status in statuses:

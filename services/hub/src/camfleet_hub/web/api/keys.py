@@ -160,7 +160,7 @@ def add_keys(app: FastAPI, enrolment: Enrolment | None) -> None:
 
 def _enrol(enrolment: Enrolment, asked: Enrol) -> Bundle:
     role = Role(asked.role)
-    address = enrolment.address(role, asked.address)
+    address = enrolment.address(role, check_host(asked.address))
     try:
         return enrolment.keyring.enrol(
             asked.name,

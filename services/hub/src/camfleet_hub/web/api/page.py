@@ -78,7 +78,7 @@ def curl(document: Document, base: str, path: str, method: str, operation: Docum
             query[name] = given
     body = _body(operation)
     if body is not None:
-        text = json.dumps(example(document, body))
+        text = json.dumps(_least(document, body))
         words.append(f"-H 'Content-Type: application/json' -d '{text}'")
     url += f"?{urlencode(query)}" if query else ""
     quoted = f"'{url}'" if set("?&") & set(url) else url
@@ -106,6 +106,13 @@ def example(document: Document, schema: Document, depth: int = 0) -> Any:  # noq
     return _BY_TYPE.get(str(kind))
 
 
+def _least(document: Document, body: Document) -> Document:
+    """An example of a body with what is required alone."""
+    schema = document["components"]["schemas"][body["$ref"].removeprefix(_SCHEMA)]
+    fields = schema["properties"]
+    return {name: example(document, fields[name]) for name in schema["required"]}
+
+
 def _operation(document: Document, base: str, path: str, method: str, operation: Document) -> str:
     name = operation["operationId"]
     parts = [
@@ -114,7 +121,7 @@ def _operation(document: Document, base: str, path: str, method: str, operation:
         f"<p>{_marked(operation.get('description') or operation['summary'])}</p>",
         _parameters(operation),
         _fields(document, operation),
-        f"<pre>{_text(curl(document, base, path, method, operation))}</pre>",
+        _code(curl(document, base, path, method, operation)),
         _answers(document, operation),
         "</article>",
     ]
@@ -134,12 +141,12 @@ def _fields(document: Document, operation: Document) -> str:
     if body is None:
         return ""
     schema = document["components"]["schemas"][body["$ref"].removeprefix(_SCHEMA)]
-    required = schema.get("required", [])
+    required, needs = schema.get("required", []), ("optional", "required")
     rows = [
-        (name, "wanted" if name in required else "may be", _kind(one), one.get("description", ""))
+        (name, needs[name in required], _kind(one), one.get("description", ""))
         for name, one in schema["properties"].items()
     ]
-    return _table("Body, as JSON", ("field", "", "type", "meaning"), rows)
+    return _table("Body, as JSON", ("field", "need", "type", "meaning"), rows)
 
 
 def _answers(document: Document, operation: Document) -> str:
@@ -154,7 +161,7 @@ def _answers(document: Document, operation: Document) -> str:
         schema = answer.get("content", {}).get("application/json", {}).get("schema")
         if schema:
             text = json.dumps(example(document, schema), indent=2, ensure_ascii=False)
-            parts.append(f"<details><summary>Example</summary><pre>{_text(text)}</pre></details>")
+            parts.append(f"<details><summary>Example</summary>{_code(text)}</details>")
     parts.append(f"<details><summary>Errors</summary><ul>{''.join(errors)}</ul></details>")
     return "".join(parts)
 
@@ -208,6 +215,11 @@ def _marked(text: str) -> str:
     """Text with `code` in it, safe in a page."""
     pieces = _text(text).split("`")
     return "".join(f"<code>{one}</code>" if at % 2 else one for at, one in enumerate(pieces))
+
+
+def _code(text: str) -> str:
+    """A block that scrolls by keyboard too."""
+    return f'<pre tabindex="0">{_text(text)}</pre>'
 
 
 def _text(text: str) -> str:
