@@ -157,8 +157,10 @@ def frame(tile: int, number: int, *jpeg: int) -> list[int]:
 
 
 def several(*frames: list[int]) -> list[int]:
-    sized = [[*len(one).to_bytes(4, "little"), *one] for one in frames]
-    return [1, 2, *len(frames).to_bytes(2, "little"), *sum(sized, [])]
+    message = [1, 2, *len(frames).to_bytes(2, "little")]
+    for one in frames:
+        message += [*len(one).to_bytes(4, "little"), *one]
+    return message
 
 
 def test_the_page_reads_a_frame_alone_and_several_in_one_message(lone_page: Page) -> None:
