@@ -36,13 +36,15 @@ class Said:
         elif message["type"] == "painted":
             self.painted += message["frames"]
 
+    @property
+    def _last(self) -> list[dict[str, Any]]:
+        return self.shows[-1] if self.shows else []
+
     def wait_shown(self, width: int, height: int) -> None:
         """Wait until the one tile is asked for at this size."""
         deadline = time.monotonic() + DEADLINE_S
-        while [(one["width"], one["height"]) for one in self.shows[-1:] and self.shows[-1]] != [
-            (width, height)
-        ]:
-            assert time.monotonic() < deadline, f"{self.shows[-1:]}, want {width} x {height}"
+        while [(one["width"], one["height"]) for one in self._last] != [(width, height)]:
+            assert time.monotonic() < deadline, f"{self._last}, want {width} x {height}"
             self._page.wait_for_timeout(50)  # it lets the events in that are waited for
 
 
@@ -198,3 +200,17 @@ def test_a_size_is_rounded_up_so_that_it_changes_seldom(lone_page: Page) -> None
         }"""
     )
     assert found == [0, 16, 160, 176, 320, 65535]
+
+
+def test_what_the_page_fetches_ahead_is_what_it_runs(lone_page: Page) -> None:
+    fetched: list[str] = []
+    lone_page.on("request", lambda request: fetched.append(request.url))
+    lone_page.goto("/")
+    expect(lone_page.locator("#empty")).to_be_visible()
+    ahead = lone_page.locator("link[rel=modulepreload]").evaluate_all(
+        "(links) => links.map((link) => link.href)"
+    )
+    assert ahead
+    assert sorted(url for url in fetched if url.endswith(".js")) == sorted(
+        {*ahead, f"{lone_page.url}static/wall.js"}
+    )
