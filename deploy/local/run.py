@@ -233,7 +233,8 @@ def _announce(bind: str, host: str, login: str) -> None:
         os.environ.get(f"CAMFLEET_HUB_{name}_PORT", port) for name, port in ports.items()
     )
     imagezmq_bind = os.environ.get("CAMFLEET_HUB_IMAGEZMQ_BIND", "127.0.0.1")
-    print(f"wall            http://{host}:{web}/", flush=True)
+    scheme = "https" if os.environ.get("CAMFLEET_HUB_TLS_CERTIFICATE") else "http"
+    print(f"wall            {scheme}://{host}:{web}/", flush=True)
     print(f"log-in          {login}")
     print(f"imagezmq port   tcp://{_host(imagezmq_bind)}:{imagezmq}")
     print(f"nodes' port     tcp://{host}:{nodes}")
