@@ -103,7 +103,7 @@ types: $(DEV_READY)  ## mypy, strict
 	$(BIN)/mypy
 
 bench: $(DEV_READY)  ## run every benchmark and rebuild the tables of docs/performance.md
-	for name in ingest raw link restart fleet curve node; do $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
+	for name in ingest raw link restart fleet curve node wall; do $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
 	$(BIN)/python benchmarks/tables.py
 
 screenshot: $(DEV_READY)  ## take the README's picture of the wall anew

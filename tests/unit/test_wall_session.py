@@ -21,7 +21,7 @@ from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.wall import Wall
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from starlette.websockets import WebSocket
     from tests.unit.conftest import Feed
@@ -97,6 +97,12 @@ def raw(received_ns: int) -> Frame:
     return Frame("pi", header, image.tobytes(), received_ns)
 
 
+async def until(claim: Callable[[], bool]) -> None:
+    """Let the session run until it is so."""
+    while not claim():  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0)
+
+
 @asynccontextmanager
 async def serving(
     feed: Feed, pictures: Pictures, demand: Demand | None = None
@@ -141,12 +147,10 @@ async def test_a_picture_that_is_none_is_tried_once(feed: Feed) -> None:
     async with serving(feed, pictures) as browser:
         feed.fleet.accept(raw(1))
         browser.show("pi/raw")
-        while not pictures.made:
-            await asyncio.sleep(0)
+        await until(lambda: 1 in pictures.made)
         pictures.made[1].set_result(None)
         feed.fleet.accept(raw(2))
-        while 2 not in pictures.made:
-            await asyncio.sleep(0)
+        await until(lambda: 2 in pictures.made)
         pictures.made[2].set_result(b"jpeg")
         assert await browser.tile() == 0
 
@@ -188,7 +192,6 @@ async def test_who_leaves_wants_nothing_any_more(feed: Feed) -> None:
     feed.hello("pi", "front/main", "front/preview")
     async with serving(feed, Pictures(80), demand) as browser:
         browser.show("pi/front", size=(160, 120))
-        while len(told) < 2:
-            await asyncio.sleep(0)
+        await until(lambda: len(told) == 2)
         assert sorted(told) == ["+front/main", "+front/preview"]
     assert sorted(told[2:]) == ["-front/main", "-front/preview"]

@@ -131,7 +131,7 @@ class Viewer:
 
         Args:
             find: finds a stream by its id.
-            now_ns: monotonic.
+            now_ns: on the fleet's clock for silences.
         """
         self.wanted = set().union(*(one.choose(find, now_ns) for one in self._tiles.values()))
         return self.wanted

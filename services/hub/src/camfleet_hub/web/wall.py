@@ -195,7 +195,7 @@ class _Session:
             self._choosing.cancel()
             self._choosing = None
         before, heard = self._viewer.wanted, self._heard
-        wanted = self._viewer.choose(self._sight.find, time.monotonic_ns())
+        wanted = self._viewer.choose(self._sight.find, self._sight.now_ns())
         self._heard = wanted | self._viewer.cameras
         if wanted != before:
             self._wall.demand.change(before, wanted)
