@@ -165,7 +165,7 @@ async def look(url: str, viewers: int, span_s: float, told: Path) -> None:
     await asyncio.to_thread(told.write_text, json.dumps(sample))
 
 
-def items(found: Any) -> list[Any]:
+def items(found: dict[str, Any] | list[Any]) -> list[Any]:
     """What a list of the API has in it, whether it comes in pages or not."""
     return list(found["items"] if isinstance(found, dict) else found)
 

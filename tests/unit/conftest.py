@@ -14,7 +14,7 @@ from camfleet.errors import Reason, RemoteProtocolError
 from camfleet.events import Detected, NodeJoined, NodeLeft, NodeReported
 from camfleet.frame import Frame, FrameHeader
 from camfleet.testing import FakeClock
-from camfleet.wire import NO_DETECTIONS, Counters, Detection, DetectionCounters
+from camfleet.wire import NO_DETECTIONS, Counters, Detection, DetectionCounters, Facts
 from camfleet_hub.fleet import IMAGEZMQ_NODE, Fleet
 from camfleet_hub.stream import Stream
 
@@ -42,8 +42,9 @@ class Feed:
         *counters: Counters,
         round_trip_ns: int = -1,
         detections: DetectionCounters = NO_DETECTIONS,
+        health: Facts = (),
     ) -> None:
-        self.fleet.take(NodeReported(node, SESSION, counters, round_trip_ns, detections))
+        self.fleet.take(NodeReported(node, SESSION, counters, round_trip_ns, detections, health))
 
     def detect(
         self,
@@ -70,6 +71,7 @@ class Feed:
         sent: int | None = None,
         latency_ms: float | None = None,
         label: str = "",
+        shape: tuple[int, ...] = (6, 8, 3),
     ) -> Frame:
         """Make a JPEG frame; without a latency its capture time is unknown."""
         received_ns = self.clock.unix_ns()
@@ -81,7 +83,7 @@ class Feed:
             sent=number,
             captured_ns=0 if latency_ms is None else received_ns - round(latency_ms * MS),
             codec="jpeg",
-            shape=(6, 8, 3),
+            shape=shape,
             clock_uncertainty_ns=-1 if latency_ms is None else MS,
             label=label,
         )
@@ -95,9 +97,12 @@ class Feed:
         sent: int | None = None,
         latency_ms: float | None = None,
         label: str = "",
+        shape: tuple[int, ...] = (6, 8, 3),
     ) -> Frame:
         """Let a frame arrive."""
-        frame = self.frame(stream, node=node, sent=sent, latency_ms=latency_ms, label=label)
+        frame = self.frame(
+            stream, node=node, sent=sent, latency_ms=latency_ms, label=label, shape=shape
+        )
         if node == IMAGEZMQ_NODE:  # their port hands frames over directly
             self.fleet.accept(frame)
         else:

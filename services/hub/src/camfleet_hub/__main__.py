@@ -27,7 +27,9 @@ from camfleet_hub.detections import Detections
 from camfleet_hub.enrolment import Enrolment
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.flow import Flow
+from camfleet_hub.history import History
 from camfleet_hub.journal import Journal
+from camfleet_hub.machine_metrics import MachineCollector
 from camfleet_hub.metrics import FleetCollector
 from camfleet_hub.open_files import raise_open_files
 from camfleet_hub.port_metrics import PortCollector
@@ -111,9 +113,11 @@ async def _run(settings: HubSettings) -> int:
             settings, keyring, fleet, demand, on_subscriber=journal.subscriber, stack=stack
         )
         registry.register(PortCollector(ports))
+        registry.register(MachineCollector(fleet))
         login = _open_login(settings, registry, stack)
         web, metrics = _open_web(settings, stack)
         flow = Flow()
+        history = History()
         hub = Hub(
             bulletin,
             fleet,
@@ -129,13 +133,14 @@ async def _run(settings: HubSettings) -> int:
             if keyring is None
             else Enrolment(keyring, settings.nodes_port, settings.subscribers_port),
             state=settings.state if login else None,
+            history=history,
         )
         servers = [
             Server(Problems(HostCheck(create_app(hub), settings.hosts)), web),
             Server(create_metrics_app(registry), metrics),
         ]
         _log.info("ready", wall=f"http://{authority(*web.getsockname()[:2])}/")
-        chores = [_sample(fleet, flow), bulletin.run()]
+        chores = [_sample(fleet, flow, history), bulletin.run()]
         if login is not None:
             chores.append(login.run())
         if keyring is not None:
@@ -237,10 +242,11 @@ async def _watch_keys(keyring: Keyring, ports: Ports) -> None:
         await asyncio.sleep(_REFRESH_S)
 
 
-async def _sample(fleet: Fleet, flow: Flow) -> None:
+async def _sample(fleet: Fleet, flow: Flow, history: History) -> None:
     while True:
         fleet.sample()
         flow.sample(fleet.streams(), fleet.now_ns())
+        history.sample(fleet)
         await asyncio.sleep(_SAMPLE_S)
 
 

@@ -31,6 +31,7 @@ _WORDS: Final = {
     Reason.NAME_TAKEN: "another machine has its name",
     Reason.TOO_MANY: "this hub is full",
     Reason.RATE: "it sends too often",
+    Reason.HEALTH: "what it says of its machine cannot be",
 }
 
 

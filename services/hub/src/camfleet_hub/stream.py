@@ -9,6 +9,7 @@ from camfleet.clock import Offset
 from camfleet.events import Detected
 from camfleet.frame import Frame
 from camfleet.liveness import Liveness, liveness, usual_interval_s
+from camfleet.machine_health import MachineHealth
 from camfleet.names import MAIN
 from camfleet.stats import DetectionStats, RateMeter, StreamStats
 from camfleet.wire import Counters
@@ -58,6 +59,7 @@ class Stream:
         self.dropped: Counter[tuple[str, str]] = Counter()
         self.forwarded = 0
         self.heard_ns = 0
+        self._reported_ns = 0
         self.detections: Counter[tuple[str, str]] = Counter()
         self.paintings = Paintings()
         self.takes_place = takes_place
@@ -73,6 +75,11 @@ class Stream:
         """The last frame that arrived; None before the first."""
         arrival = self.arrival
         return arrival.frame if arrival else None
+
+    @property
+    def counted_ns(self) -> int:
+        """When the node's count of its pictures came last, with a frame or a heartbeat; or 0."""
+        return max(self.heard_ns, self._reported_ns)
 
     def drop(self, place: str, reason: str, count: int = 1) -> None:
         """Count frames that a consumer did not get; each place counts on one thread."""
@@ -93,6 +100,7 @@ class Stream:
         """
         withheld = self.stats.withheld
         self.stats.report(counters)
+        self._reported_ns = monotonic_ns
         if self.stats.withheld > withheld:
             self._give_sign(monotonic_ns)
 
@@ -161,6 +169,7 @@ class Node:
         round_trip_ns: the least that it measured lately; -1 before the first.
         detections: what was counted of them.
         session: of its last hello.
+        health: of its machine, as its last heartbeat had it; None where it tells nothing.
     """
 
     def __init__(self, name: str, *, has_heartbeat: bool) -> None:
@@ -173,6 +182,7 @@ class Node:
         self.round_trip_ns = -1
         self.detections = DetectionStats()
         self.session: int | None = None
+        self.health: MachineHealth | None = None
 
     @property
     def clock(self) -> Offset | None:

@@ -66,7 +66,7 @@ def run(stopping: Stopping, software: str) -> None:
         ]
         stack.callback(close_all, cameras)
         health = Health(cameras, settings.stall_s)
-        host = HostWatch(cameras, settings.hot_c, settings.memory_share)
+        host = HostWatch(cameras, settings.hot_c, settings.memory_share, settings.system_root)
         if port is not None:
             registry = CollectorRegistry()
             ProcessCollector(registry=registry)
@@ -191,6 +191,7 @@ def _watch(
         health.look(sender.counters(), sender.state, sender.refusal, now_ns)
         problem = "" if sender.is_alive else "the thread that sends has ended"
         problem = problem or lost.problem or supervisor.look(now_ns) or host.look(now_ns)
+        sender.report(host.health)
         if problem:
             _log.error("ends, to be started anew", problem=problem)
             stopping.insist(EXIT_BROKEN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -18,6 +18,7 @@ from camfleet_hub.demand import Demand
 from camfleet_hub.detections import Detections
 from camfleet_hub.enrolment import Enrolment
 from camfleet_hub.fleet import Fleet
+from camfleet_hub.history import History
 from camfleet_hub.web.access import Access, OpenAccess
 from camfleet_hub.web.api.document import add_document, problems
 from camfleet_hub.web.api.fleet import add_fleet
@@ -34,6 +35,7 @@ from camfleet_hub.web.body import MOST_BODY_BYTES, TimelyBody
 from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.detections import add_detections
 from camfleet_hub.web.headers import SecurityHeaders
+from camfleet_hub.web.history import add_history
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.login_page import add_login
 from camfleet_hub.web.password_page import add_password
@@ -63,6 +65,7 @@ class Hub:
         login: knows who is logged in; None where nobody needs to be.
         enrolment: the keys of nodes and subscribers; None where everything is plain.
         state: folder of the users and the tokens; None where nobody needs to log in.
+        history: the last ten minutes.
     """
 
     bulletin: Bulletin
@@ -77,6 +80,7 @@ class Hub:
     login: Login | None = None
     enrolment: Enrolment | None = None
     state: Path | None = None
+    history: History = field(default_factory=History)
 
 
 class Health(BaseModel):
@@ -110,6 +114,7 @@ def create_app(hub: Hub) -> FastAPI:
     _add_wall(app, hub)
     add_fleet(app)
     add_pictures(app, bell=hub.bell, demand=hub.demand, pictures=hub.pictures)
+    add_history(app, hub.history)
     add_detections(app, hub.detections)
     add_session(app, has_login=hub.login is not None)
     add_keys(app, hub.enrolment)

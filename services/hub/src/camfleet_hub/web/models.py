@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Literal
 
+import msgspec
 from pydantic import BaseModel, Field
 
 from camfleet.liveness import Liveness
@@ -93,6 +94,22 @@ class CameraCounts(Camera):
     profiles: list[Profile] = Field(description="Its other streams.")
 
 
+class Machine(BaseModel):
+    """What a node reports of its machine; null where it cannot know."""
+
+    cpu_share: float | None = Field(description="Of all processors, busy lately; 0 to 1.")
+    memory_used_bytes: int | None
+    memory_total_bytes: int | None
+    temperature_c: float | None = Field(description="Of its processor.")
+    is_under_voltage: bool | None = Field(description="Its power supply is too weak now.")
+    is_throttled: bool | None = Field(description="Its processor is held back now.")
+    was_under_voltage: bool | None = Field(description="It was since the machine's start.")
+    was_throttled: bool | None = Field(description="It was since the machine's start.")
+    wifi_signal_dbm: float | None = Field(description="Of its strongest Wi-Fi link.")
+    disk_free_share: float | None = Field(description="0 to 1.")
+    uptime_s: float | None = Field(description="Since the machine's start.")
+
+
 class NodeView(BaseModel):
     """One node and its cameras."""
 
@@ -101,6 +118,9 @@ class NodeView(BaseModel):
     software: str = Field(examples=["camfleet-node 0.6.0"])
     rejected: dict[str, int] = Field(description="Messages about none of its cameras, by reason.")
     detections_lost: int = Field(description="Detections that were sent and never arrived.")
+    machine: Machine | None = Field(
+        description="How its machine does; null where it tells nothing, or is offline."
+    )
     cameras: list[CameraCounts]
 
 
@@ -189,6 +209,13 @@ def _rejected(sight: Sight) -> _Rejected:
     return found
 
 
+def machine(node: Node, now_ns: int) -> Machine | None:
+    """Describe a node's machine; of a node that is away nothing is known."""
+    if node.health is None or node.liveness(now_ns) is Liveness.OFFLINE:
+        return None
+    return Machine(**msgspec.structs.asdict(node.health))
+
+
 def _node(node: Node, sight: Sight, now_ns: int, rejected: _Rejected) -> NodeView:
     streams = sight.streams_of(node)
     mains = {stream.camera: stream for stream in streams if stream.profile == MAIN}
@@ -199,6 +226,7 @@ def _node(node: Node, sight: Sight, now_ns: int, rejected: _Rejected) -> NodeVie
         software=node.software,
         rejected=rejected.get((node.name, ""), {}),
         detections_lost=node.detections.lost,
+        machine=machine(node, now_ns),
         cameras=[_counts(stream, now_ns, rejected) for stream in shown],
     )
 

@@ -176,7 +176,8 @@ class Viewer:
         if tile is None or tile.shown is not stream:
             return None
         if tile.sent is not None and tile.sent_of is stream:
-            stream.drop("wall", "newer", max(0, arrival.number - tile.sent.number - 1))
+            camera = tile.main or stream
+            camera.drop("wall", "newer", max(0, arrival.number - tile.sent.number - 1))
         tile.sent, tile.sent_of = arrival, stream
         self._tiles[number] = self._tiles.pop(number)
         self._number = (self._number + 1) % _NUMBERS

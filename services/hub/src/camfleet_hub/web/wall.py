@@ -176,20 +176,18 @@ class _Session:
         """Take what may be sent now, as much as makes a message."""
         frames: list[tuple[bytes, Payload]] = []
         left_bytes = _MESSAGE_BYTES
+        now_ns = time.monotonic_ns()
         for newest in self._viewer.due():
+            if left_bytes <= 0 or not self._viewer.window.has_room(now_ns):
+                break
             due, jpeg = self._picture(newest)
             if jpeg is None:
                 continue
-            now_ns = time.monotonic_ns()
-            if not self._viewer.window.has_room(len(jpeg), now_ns):
-                break
             header = self._viewer.send(due, len(jpeg), now_ns, time.time_ns())
             self._making.pop(due.tile, None)
             if header is not None:
                 frames.append((header, jpeg))
                 left_bytes -= len(jpeg)
-            if left_bytes <= 0:
-                break
         return frames
 
     def _picture(self, due: Due) -> tuple[Due, Payload | None]:
@@ -202,8 +200,6 @@ class _Session:
             return due, frame.payload
         making = self._making.get(due.tile)
         if making is None or making.due.stream is not due.stream:
-            if not self._viewer.window.has_room(0, time.monotonic_ns()):
-                return due, None
             jpeg = self._wall.pictures.make(due.stream, frame, due.eighths)
             making = self._making[due.tile] = _Making(due, jpeg)
             jpeg.add_done_callback(lambda _: self._woken.set())
@@ -213,6 +209,7 @@ class _Session:
         if made is None:
             del self._making[due.tile]
             self._viewer.pass_over(making.due)
+            self._woken.set()  # perhaps of a newer one
         return making.due, made
 
     async def _tell(self) -> None:

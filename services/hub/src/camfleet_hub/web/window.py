@@ -11,7 +11,6 @@ from typing import Final, NamedTuple
 
 from camfleet.window import DeliveryRate, RoundTrip
 
-_LEAST_BYTES: Final = 16 * 1024  # TCP's own first window (RFC 6928) and a little
 _GAIN: Final = 1.5  # more than a window lets through cannot be seen; so it grows to what there is
 _SLACK_NS: Final = 34_000_000  # decoding until one refresh, painting until the next, at 60 Hz
 _BEST_OF_NS: Final = 1_000_000_000  # cameras pause, and a rate seen meanwhile is not the link's
@@ -29,8 +28,8 @@ class Sent(NamedTuple):
 class Window:
     """What of one viewer's frames is under way, and what may be.
 
-    The size is half as much again as what is painted in a least round trip and two refreshes,
-    and one frame at least. All times are monotonic ns.
+    The size is half as much again as what is painted in a least round trip and two refreshes.
+    All times are monotonic ns.
     """
 
     def __init__(self) -> None:
@@ -47,10 +46,10 @@ class Window:
             self._rates.popleft()
         rate = self._rates[0][1] if self._rates else 0.0
         span_ns = max(0, self._round_trip.least_ns) + _SLACK_NS
-        return max(_LEAST_BYTES, int(_GAIN * rate * span_ns / _NS))
+        return int(_GAIN * rate * span_ns / _NS)
 
-    def has_room(self, size_bytes: int, now_ns: int) -> bool:
-        """Whether a frame of this size may be sent now.
+    def has_room(self, now_ns: int) -> bool:
+        """Whether a frame may be sent now: while less is under way than may be, so one is beyond.
 
         One may always be when none is under way; and no other one, when the least round trip is
         not known or is in doubt: what we have under way ourselves would lengthen it.
@@ -59,10 +58,12 @@ class Window:
             return True
         if self._round_trip.is_doubtful(now_ns):
             return False
-        return self.unpainted_bytes + size_bytes <= self.size_bytes(now_ns)
+        return self.unpainted_bytes < self.size_bytes(now_ns)
 
     def send(self, number: int, size_bytes: int, now_ns: int) -> None:
         """Take note of a frame that is sent."""
+        if not (self._sent or self._painted_bytes):
+            self._rate.add(0, now_ns, self._round_trip.least_ns)  # the first rate begins here
         self._sent[number] = Sent(size_bytes, now_ns, not self._sent)
         self.unpainted_bytes += size_bytes
 

@@ -87,6 +87,12 @@ class NodeSettings(BaseSettings):
         "kills it or another.",
         examples=["80"],
     )
+    system_root: Path = Field(
+        Path("/"),
+        description="Folder with the machine's `proc` and `sys`, where its heat, power, memory, "
+        "load and Wi-Fi are read; another one where a container has the host's elsewhere.",
+        examples=["/host"],
+    )
     metrics_bind: IPvAnyAddress = Field(
         IPv4Address(METRICS_BIND),
         description="Address that metrics and health listen on; 0.0.0.0 for all.",
