@@ -24,7 +24,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -41,7 +41,7 @@ from camfleet.keyring import Keyring
 from camfleet.keys import Role
 from camfleet.testing import LinkEmulator
 
-MAIN_SIZE, PREVIEW_SIZE = (640, 480), (160, 120)
+MAIN_SIZE, SMALL, MIDDLE = (640, 480), (160, 120), (320, 240)  # of streams
 ENDS: Final = str(Path(__file__).with_name("wall_ends.py"))
 NODES: Final = 8
 MANY, MANY_FPS, MANY_LEAST = 64, 12, 10
@@ -107,8 +107,10 @@ def main() -> None:
         found |= alternate(
             rounds,
             {
-                "many": lambda: paint(browser, MANY, MANY_FPS, span_s),
-                "few": lambda: paint(browser, FEW, FEW_FPS, span_s, LAPTOP),
+                "many": lambda: paint(
+                    browser, Fleet.running(MANY, MANY_FPS, SMALL), MANY, span_s, SCREEN
+                ),
+                "few": lambda: paint(browser, Fleet.running(FEW, FEW_FPS), FEW, span_s, LAPTOP),
                 "throttled": lambda: throttle(browser, span_s),
                 "first": lambda: open_often(browser),
                 "viewers": lambda: crowd(span_s),
@@ -150,12 +152,16 @@ def rows(found: dict[str, Sample]) -> list[Row]:
 
 
 def paint(
-    browser: Browser, cameras: int, fps: float, span_s: float, screen: tuple[int, int] = SCREEN
+    browser: Browser,
+    fleet: AbstractContextManager[Fleet],
+    cameras: int,
+    span_s: float,
+    screen: tuple[int, int],
 ) -> Sample:
     """One browser that shows all cameras."""
-    with Fleet.running(cameras, fps) as fleet, _page(browser, fleet.url, screen) as page:
+    with fleet as running, _page(browser, running.url, screen) as page:
         _wait_painted(page, cameras)
-        hub, cams = Meter([fleet.hub]), Meter([fleet.cameras])
+        hub, cams = Meter([running.hub]), Meter([running.cameras])
         chromium = Meter(_chromium())
         glass = watch(page, span_s)
         return glass | {
@@ -288,7 +294,9 @@ class Fleet:
 
     @classmethod
     @contextmanager
-    def running(cls, cameras: int, fps: float) -> Iterator[Fleet]:
+    def running(
+        cls, cameras: int, fps: float, preview: tuple[int, int] = MIDDLE
+    ) -> Iterator[Fleet]:
         """Start hub and nodes, and wait until every camera is online."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="camfleet-")))
@@ -301,7 +309,7 @@ class Fleet:
             for bundle in bundles:
                 address = f"tcp://127.0.0.1:{ports[1]}"
                 keyring.enrol(bundle.stem, Role.NODE, address).write(bundle)
-            plan = Plan([str(one) for one in bundles], cameras, fps, (MAIN_SIZE, PREVIEW_SIZE))
+            plan = Plan([str(one) for one in bundles], cameras, fps, (MAIN_SIZE, preview))
             text = msgspec.json.encode(plan).decode()
             fleet.cameras = _start([ENDS, "cameras", text], {}, folder, stack)
             _wait(lambda: fleet.online() == cameras, f"{cameras} cameras")

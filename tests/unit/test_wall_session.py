@@ -161,6 +161,26 @@ async def test_frames_that_are_due_together_are_one_message(feed: Feed) -> None:
     assert struct.unpack_from("<BBH", several) == (1, 2, 3)
 
 
+async def test_a_camera_that_comes_later_is_shown_at_once(feed: Feed) -> None:
+    async with serving(feed, Pictures(80)) as browser:
+        feed.send("front/main")
+        browser.show("pi/front", "pi/later")
+        assert await browser.tile() == 0
+        feed.send("later/main")
+        assert await browser.tile() == 1
+
+
+async def test_a_preview_that_comes_is_shown_though_no_other_frame_follows(feed: Feed) -> None:
+    async with serving(feed, Pictures(80)) as browser:
+        feed.hello("pi", "front/main", "front/preview")
+        feed.send("front/main", shape=(480, 640, 3))
+        browser.show("pi/front", size=(160, 120))
+        assert await browser.tile() == 0
+        preview = feed.send("front/preview", shape=(120, 160, 3), latency_ms=40)
+        _, _, _, _, captured_ms, _ = struct.unpack_from("<BBHIdd", await browser.pictures.get())
+    assert captured_ms == pytest.approx(preview.header.captured_ns / 1e6)
+
+
 async def test_who_leaves_wants_nothing_any_more(feed: Feed) -> None:
     demand, told = Demand(), []
     demand.on_want = lambda _, stream: told.append(f"+{stream}")

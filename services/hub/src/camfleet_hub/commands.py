@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from camfleet.errors import CamfleetError, LocalProtocolError
-from camfleet.keyring import Keyring
+from camfleet.keyring import Entry, Keyring
 from camfleet.keys import Bundle, Role
 from camfleet.names import check_name
 from camfleet.settings import load_settings
@@ -48,7 +48,7 @@ def obey(software: str) -> None:
         match options.command:
             case "health":
                 check_health(settings)
-            case "enrol" | "revoke" | "nodes":
+            case "enrol" | "permit" | "revoke" | "nodes":
                 _change(settings, options)
             case "status" | "await":
                 obey_watching(settings, options)
@@ -80,6 +80,9 @@ def _change(settings: HubSettings, options: argparse.Namespace) -> None:
     match options.command:
         case "enrol":
             _enrol(keyring, settings, options)
+        case "permit":
+            keyring.permit(options.name, options.cameras.split(","))
+            _say(f"{options.name} may read {options.cameras}")
         case "revoke":
             keyring.revoke(options.name)
             _say(f"{options.name} is revoked")
@@ -100,6 +103,13 @@ def _parser(software: str) -> argparse.ArgumentParser:
     enrol.add_argument("name", type=_name, help="of the node or subscriber; no two have the same")
     enrol.add_argument("--subscriber", action="store_true", help="it reads frames, and sends none")
     enrol.add_argument(
+        "--cameras",
+        type=inviting.cameras,
+        default="*",
+        metavar="PATTERNS",
+        help="which a subscriber may read, for example 'garden/*,*/pond' (default: all)",
+    )
+    enrol.add_argument(
         "--address",
         type=_host,
         metavar="HOST",
@@ -113,6 +123,9 @@ def _parser(software: str) -> argparse.ArgumentParser:
         action="store_true",
         help="new keys for a name that is enrolled, and a bundle over the old one",
     )
+    permit = commands.add_parser("permit", help="let a subscriber read other cameras than before")
+    permit.add_argument("name", help="of the subscriber")
+    permit.add_argument("cameras", type=inviting.cameras, help="for example 'garden/*,*/pond'")
     revoke = commands.add_parser("revoke", help="let a node in no more, and cut it off")
     revoke.add_argument("name", help="of the node or subscriber")
     nodes = commands.add_parser("nodes", help="list who is enrolled")
@@ -145,7 +158,10 @@ def _enrol(keyring: Keyring, settings: HubSettings, options: argparse.Namespace)
     deliver = _print if to_stdout else partial(Bundle.write, path=path, replace=options.replace)
     enrolment = Enrolment(keyring, settings.nodes_port, settings.subscribers_port)
     address = enrolment.address(role, options.address or socket.gethostname())
-    keyring.enrol(options.name, role, address, replace=options.replace, deliver=deliver)
+    cameras = options.cameras.split(",")
+    keyring.enrol(
+        options.name, role, address, cameras=cameras, replace=options.replace, deliver=deliver
+    )
     if options.address is None:
         sys.stderr.write(f"{options.name} is to find this hub at {address}; else give --address\n")
     if not to_stdout:
@@ -159,24 +175,35 @@ def _print(bundle: Bundle) -> None:
 def _json(keyring: Keyring) -> str:
     return json.dumps(
         [
-            {"name": entry.name, "role": entry.role.value, "key": entry.key}
+            {
+                "name": entry.name,
+                "role": entry.role.value,
+                "key": entry.key,
+                "cameras": _reads(entry),
+            }
             for entry in keyring.entries()
         ]
     )
 
 
 def _table(keyring: Keyring) -> str:
-    rows = [("name", "role", "enrolled at", "key")]
+    rows = [("name", "role", "enrolled at", "key", "reads")]
     rows += [
         (
             entry.name,
             entry.role.value,
             f"{entry.enrolled_at:%Y-%m-%d %H:%M:%S}Z",
             entry.key[:_SHOWN],
+            ",".join(_reads(entry)) or "-",
         )
         for entry in keyring.entries()
     ]
     return table(rows)
+
+
+def _reads(entry: Entry) -> tuple[str, ...]:
+    """The cameras that it may read; a node reads none."""
+    return entry.cameras if entry.role is Role.SUBSCRIBER else ()
 
 
 def _say(text: str) -> None:

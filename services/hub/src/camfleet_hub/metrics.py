@@ -114,7 +114,7 @@ class FleetCollector(Collector):
     def _rejected_viewers(self) -> Metric:
         rejected = CounterMetricFamily(
             "camfleet_viewers_rejected",
-            "Browsers that were sent away: a page from elsewhere, or a message that is none.",
+            "Browsers that were sent away: from another page, with a bad message, or too many.",
             labels=["reason"],
         )
         for reason, count in self._viewers_rejected.copy().items():

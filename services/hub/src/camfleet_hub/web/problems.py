@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PROBLEM: Final = "application/problem+json"
 _PAGE: Final = Template((Path(__file__).parent / "static" / "problem.html").read_text("utf-8"))
-_NO_STORE: Final = {"Cache-Control": "no-store"}
+_NO_STORE: Final = {"cache-control": "no-store"}
 _FIRST_ERROR: Final = 400
 _MOST_TEXT: Final = 4096  # bytes of an error's text that are passed on
 _MOST_ERRORS: Final = 16
@@ -86,7 +86,7 @@ def refuse(
     errors: Sequence[Wrong] = (),
 ) -> Response:
     """Answer with a problem; a browser that opens a page gets one."""
-    told = _NO_STORE | dict(headers or {})
+    told = _NO_STORE | {name.lower(): value for name, value in (headers or {}).items()}
     if "text/html" not in connection.headers.get("accept", ""):
         return Response(problem_body(status, detail, errors), status, told, PROBLEM)
     page = _PAGE.substitute(

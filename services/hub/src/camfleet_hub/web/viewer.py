@@ -107,6 +107,11 @@ class Viewer:
         """Ids of the cameras that are shown."""
         return {tile.camera for tile in self._tiles.values()}
 
+    @property
+    def misses_any(self) -> bool:
+        """Whether the camera of a tile was not there when it was looked for."""
+        return any(tile.main is None for tile in self._tiles.values())
+
     def show(self, choices: Iterable[TileChoice]) -> None:
         """Take the list of visible tiles; one that stays keeps its unpainted frames and place."""
         before = self._tiles

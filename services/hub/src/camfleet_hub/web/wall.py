@@ -28,6 +28,8 @@ from camfleet_hub.web.viewer import Due, Viewer, join
 _HUNG_UP_S: Final = 1.0  # until uvicorn has told us; it does so at once
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _GOING_AWAY: Final = 1001
+_TRY_AGAIN_LATER: Final = 1013  # the registry of RFC 6455, 11.7
+MOST_VIEWERS: Final = 384  # so that of the web server's connections some are left for all else
 _TOGETHER_S: Final = 0.008  # half a refresh: a browser paints no sooner, and a message costs it
 _MESSAGE_BYTES: Final = 65_536  # about; a browser begins with none of it before it has all
 _CHOOSE_S: Final = 0.5
@@ -44,6 +46,9 @@ class Wall:
         pictures: makes JPEGs of frames.
         bulletin: what each browser is told of the fleet.
         rejected: counts browsers that were sent away, by reason.
+
+    Attributes:
+        viewers: how many are served now.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Wall:
         self.pictures = pictures
         self.bulletin = bulletin
         self.rejected = rejected
+        self.viewers = 0
 
     async def serve(self, socket: WebSocket, sight: Sight) -> None:
         """Serve one browser what it may see, until it goes away or does what none of ours does."""
@@ -68,9 +74,24 @@ class Wall:
             await socket.close(_POLICY_VIOLATION, "want a page of this hub")
             return
         await socket.accept()
+        if self.viewers >= MOST_VIEWERS:
+            await self._send_away(socket)
+            return
         session = _Session(self, socket, sight)
+        self.viewers += 1
+        try:
+            with contextlib.suppress(WebSocketDisconnect):
+                await session.run()
+        finally:
+            self.viewers -= 1
+
+    async def _send_away(self, socket: WebSocket) -> None:
+        """Tell who is one too many, after it was accepted: a browser hears nothing before."""
+        self.rejected["too_many"] += 1
+        text = f"{MOST_VIEWERS} walls are open at this hub, want one to be closed"
         with contextlib.suppress(WebSocketDisconnect):
-            await session.run()
+            await socket.send_json({"type": "error", "message": text})
+            await socket.close(_TRY_AGAIN_LATER, text)
 
 
 class _Making(NamedTuple):
@@ -92,6 +113,7 @@ class _Session:
         self._making: dict[int, _Making] = {}
         self._heard: set[str] = set()
         self._chosen_s = 0.0
+        self._choosing: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Serve until the first task ends, and close only when none is left to send."""
@@ -107,6 +129,8 @@ class _Session:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if self._choosing is not None:
+                self._choosing.cancel()
             self._wall.bell.forget(self._heard, self._woken)
             self._wall.demand.change(self._viewer.wanted, ())
         try:
@@ -151,8 +175,10 @@ class _Session:
             await self._woken.wait()
             self._woken.clear()
             begun_s = loop.time()
-            if begun_s >= self._chosen_s + _CHOOSE_S:
+            if begun_s >= self._chosen_s + _CHOOSE_S or self._viewer.misses_any:
                 self._choose()
+            else:
+                self._choose_later()
             has_sent = False
             while frames := self._take_frames():
                 await self._socket.send_bytes(join(frames))
@@ -163,6 +189,9 @@ class _Session:
     def _choose(self) -> None:
         """Follow which streams suit the tiles now: a preview that has come, or is gone."""
         self._chosen_s = asyncio.get_running_loop().time()
+        if self._choosing is not None:
+            self._choosing.cancel()
+            self._choosing = None
         before, heard = self._viewer.wanted, self._heard
         wanted = self._viewer.choose(self._sight.find, time.monotonic_ns())
         self._heard = wanted | self._viewer.cameras
@@ -171,6 +200,12 @@ class _Session:
         if self._heard != heard:
             self._wall.bell.forget(heard - self._heard, self._woken)
             self._wall.bell.listen(self._heard - heard, self._woken)
+
+    def _choose_later(self) -> None:
+        """See that it is done even if nothing wakes this session again."""
+        if self._choosing is None:
+            loop = asyncio.get_running_loop()
+            self._choosing = loop.call_at(self._chosen_s + _CHOOSE_S, self._woken.set)
 
     def _take_frames(self) -> list[tuple[bytes, Payload]]:
         """Take what may be sent now, as much as makes a message."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, HTTPException, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from camfleet.errors import CamfleetError, LocalProtocolError
+from camfleet.pattern import MAX_PATTERN, MOST_CAMERA_PATTERNS
+from camfleet_hub.permission import permitted
+from camfleet_hub.web.api.fleet import PATTERN
 
 T = TypeVar("T")
 NO_STORE: Final = {"Cache-Control": "no-store"}
@@ -67,3 +70,16 @@ def folder_of(state: Path | None) -> Path:
     if state is None:
         raise HTTPException(409, "nobody logs in at this hub (CAMFLEET_HUB_AUTH), want one with it")
     return state
+
+
+_Pattern = Annotated[str, Field(max_length=MAX_PATTERN, pattern=PATTERN)]
+Cameras = Annotated[
+    list[_Pattern],
+    Field(
+        min_length=1,
+        max_length=MOST_CAMERA_PATTERNS,
+        description="Patterns of what it may see, by default of all; an administrator sees all.",
+        examples=[["garden/*", "*/pond"]],
+    ),
+    checked(permitted),
+]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import quote
 
 from fastapi import FastAPI, HTTPException, Path, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from camfleet.errors import LocalProtocolError
 from camfleet.keys import Bundle, Role
 from camfleet.names import MAX_NAME_BYTES, check_name
+from camfleet.pattern import EVERYTHING
 from camfleet_hub.authority import check_host
 from camfleet_hub.enrolment import RESERVED, Enrolment
-from camfleet_hub.web.api.changes import NO_STORE, Asked, JsonOnly, checked, refusing
+from camfleet_hub.web.api.changes import NO_STORE, Asked, Cameras, JsonOnly, checked, refusing
 from camfleet_hub.web.api.document import problems
 from camfleet_hub.web.api.paging import USUAL, After, Limit, page_of
 from camfleet_hub.web.asking import Administrator
@@ -34,6 +36,7 @@ class KeyView(BaseModel):
         examples=["rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"],
     )
     enrolled_at: datetime
+    cameras: list[str] = Field(description="Patterns of what it may read; a node reads nothing.")
 
 
 class KeyPage(BaseModel):
@@ -67,9 +70,19 @@ class Enrol(Asked):
         ),
         checked(check_host),
     ]
+    cameras: Cameras | None = Field(
+        None, description="What a subscriber may read, by default all; a node reads nothing."
+    )
     replace: bool = Field(
         default=False, description="New keys for a name that is enrolled; its old ones end."
     )
+
+    @model_validator(mode="after")
+    def _check_cameras(self) -> Self:
+        if self.cameras is not None and self.role == "node":
+            text = "cameras are for a subscriber alone, want none for a node"
+            raise PydanticCustomError("wanted", "{said}", {"said": text})
+        return self
 
 
 class BundleFile(BaseModel):
@@ -104,6 +117,7 @@ def add_keys(app: FastAPI, enrolment: Enrolment | None) -> None:
                 role=entry.role.value,
                 key=entry.key,
                 enrolled_at=entry.enrolled_at,
+                cameras=list(entry.cameras) if entry.role is Role.SUBSCRIBER else [],
             )
             for entry in shown
         ]
@@ -146,9 +160,15 @@ def add_keys(app: FastAPI, enrolment: Enrolment | None) -> None:
 
 def _enrol(enrolment: Enrolment, asked: Enrol) -> Bundle:
     role = Role(asked.role)
-    address = enrolment.address(role, asked.address)
+    address = enrolment.address(role, check_host(asked.address))
     try:
-        return enrolment.keyring.enrol(asked.name, role, address, replace=asked.replace)
+        return enrolment.keyring.enrol(
+            asked.name,
+            role,
+            address,
+            cameras=asked.cameras or (EVERYTHING,),
+            replace=asked.replace,
+        )
     except LocalProtocolError as error:
         with refusing(503):
             is_taken = enrolment.keyring.holds(asked.name) and not asked.replace

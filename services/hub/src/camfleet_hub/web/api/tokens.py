@@ -17,6 +17,7 @@ from camfleet_hub.tokens import Token, add_token, list_tokens, remove_token
 from camfleet_hub.web.api.changes import (
     NO_STORE,
     Asked,
+    Cameras,
     JsonOnly,
     checked,
     folder_of,
@@ -24,7 +25,7 @@ from camfleet_hub.web.api.changes import (
 )
 from camfleet_hub.web.api.document import problems
 from camfleet_hub.web.api.paging import USUAL, After, Limit, page_of
-from camfleet_hub.web.api.users import Cameras, RoleName
+from camfleet_hub.web.api.users import RoleName
 from camfleet_hub.web.asking import Administrator
 
 _TokenName = Annotated[str, PathParameter(max_length=MAX_NAME_BYTES, examples=["doorbell"])]

@@ -9,9 +9,9 @@ from fastapi import FastAPI, HTTPException, Response
 from fastapi import Path as PathParameter
 from pydantic import BaseModel, Field
 
-from camfleet.pattern import EVERYTHING, MAX_PATTERN
+from camfleet.pattern import EVERYTHING
 from camfleet_hub.passwords import MAX_PASSWORD_BYTES, check_password, make_password
-from camfleet_hub.permission import MOST_PATTERNS, Role, permitted
+from camfleet_hub.permission import Role
 from camfleet_hub.users import (
     MAX_NAME,
     User,
@@ -23,28 +23,17 @@ from camfleet_hub.users import (
 from camfleet_hub.web.api.changes import (
     NO_STORE,
     Asked,
+    Cameras,
     JsonOnly,
     checked,
     folder_of,
     refusing,
 )
 from camfleet_hub.web.api.document import problems
-from camfleet_hub.web.api.fleet import PATTERN
 from camfleet_hub.web.api.paging import USUAL, After, Limit, page_of
 from camfleet_hub.web.asking import Administrator
 
 RoleName = Literal["viewer", "administrator"]
-Pattern = Annotated[str, Field(max_length=MAX_PATTERN, pattern=PATTERN)]
-Cameras = Annotated[
-    list[Pattern],
-    Field(
-        min_length=1,
-        max_length=MOST_PATTERNS,
-        description="Patterns of what it may see, by default of all; an administrator sees all.",
-        examples=[["garden/*", "*/pond"]],
-    ),
-    checked(permitted),
-]
 _UserName = Annotated[str, PathParameter(max_length=MAX_NAME, examples=["guest"])]
 
 
