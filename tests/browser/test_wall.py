@@ -526,13 +526,31 @@ def test_the_wall_can_be_photographed(wall: Wall, page: Page, tmp_path: Path) ->
     wait_painted(page, [f"{name}/{camera}" for name, camera in cameras.items()], 1)
     for number in page.locator(".tile .fps, .tile .latency").all():
         expect(number).to_have_text(told)
-    path = Path(os.environ.get("CAMFLEET_SCREENSHOT") or tmp_path / "wall.png")
-    page.screenshot(path=path)
-    image = cv2.imread(str(path))
-    assert image is not None
+    folder = Path(os.environ.get("CAMFLEET_SCREENSHOTS") or tmp_path)
+    image = photograph(page, folder / "wall.webp")
     assert image.shape == (800, 1280, 3)
     for name, camera in cameras.items():
         box = tile(page, f"{name}/{camera}").locator("canvas").bounding_box()
         assert box is not None
         left, top, width, height = (round(box[k]) for k in ("x", "y", "width", "height"))
         assert np.std(image[top : top + height, left : left + width]) > 20
+    page.set_viewport_size({"width": 360, "height": 740})
+    wait_painted(page, ["garden/pool"], 5)
+    assert photograph(page, folder / "wall-phone.webp").shape == (740, 360, 3)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto("/?group=node#garden/pool")
+    expect(page.locator(".staged .latency")).to_have_text(told)
+    assert photograph(page, folder / "wall-stage.webp").shape == (800, 1280, 3)
+    page.emulate_media(color_scheme="light")
+    page.goto("/?kiosk&group=node&search=ga")
+    wait_painted(page, ["garden/pool", "gate/lane"], 5)
+    expect(tile(page, "gate/lane").locator(".latency")).to_have_text(told)
+    assert photograph(page, folder / "wall-kiosk.webp").shape == (800, 1280, 3)
+
+
+def photograph(page: Page, path: Path) -> np.ndarray[Any, np.dtype[Any]]:
+    """Write what the page shows as WebP, which is a quarter of a PNG; return its pixels."""
+    image = cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    assert cv2.imwrite(str(path), image, [cv2.IMWRITE_WEBP_QUALITY, 85])
+    return image
