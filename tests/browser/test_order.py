@@ -14,10 +14,10 @@ from playwright.sync_api import expect
 from tests.browser.fake_hub import CAMERAS, DEADLINE_S, FakeHub, camera, picture, tile
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, ViewportSize
     from tests.browser.conftest import Wall
 
-PHONE: Final = {"width": 360, "height": 740}
+PHONE: Final[ViewportSize] = {"width": 360, "height": 740}
 
 
 def names(page: Page) -> list[str]:
