@@ -106,8 +106,8 @@ bench: $(DEV_READY)  ## run every benchmark and rebuild the tables of docs/perfo
 	for name in ingest raw link restart fleet curve node wall; do $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
 	$(BIN)/python benchmarks/tables.py
 
-screenshot: $(DEV_READY)  ## take the README's picture of the wall anew
-	CAMFLEET_SCREENSHOT=$(CURDIR)/docs/wall.png $(BIN)/python -m pytest -q tests/browser -k photographed
+screenshot: $(DEV_READY)  ## take the pictures of the wall in docs/ anew
+	CAMFLEET_SCREENSHOTS=$(CURDIR)/docs $(BIN)/python -m pytest -q tests/browser -k photographed
 
 docs: $(DEV_READY)  ## write docs/configuration.md and what the roll-out checks out of the settings models
 	$(BIN)/python docs/generate.py

@@ -5,91 +5,19 @@ The hub is played by the test, so that a fleet is there at once and does what is
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import cv2
-import numpy as np
 import pytest
 from playwright.sync_api import expect
+from tests.browser.fake_hub import CAMERAS, DEADLINE_S, FakeHub, camera, picture, tile
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page, WebSocketRoute
+    from playwright.sync_api import Browser, Page, ViewportSize
     from tests.browser.conftest import Wall
 
-CAMERAS: Final = ("attic/roof", "barn/hens", "garden/gate", "garden/pond", "porch/door")
-DEADLINE_S: Final = 45.0
-HEADER: Final = b"\x01\x01"
-PHONE: Final = {"width": 360, "height": 740}
-_, _ENCODED = cv2.imencode(".jpg", np.full((48, 64, 3), 99, np.uint8))
-JPEG: Final = _ENCODED.tobytes()
-
-
-class FakeHub:
-    """Tells of cameras, answers each list of shown tiles with a frame of each, keeps the lists."""
-
-    def __init__(self, page: Page, cameras: tuple[str, ...] = CAMERAS, **about: Any) -> None:  # noqa: ANN401 - JSON
-        self.cameras = {name: camera(name) for name in cameras}
-        self.about = about
-        self.shown: list[list[str]] = []
-        self._page = page
-        self._routes: list[WebSocketRoute] = []
-        page.route_web_socket("**/ws/wall", self._open)
-
-    def tell(self, **about: Any) -> None:  # noqa: ANN401 - JSON
-        """Tell of the fleet as it is now."""
-        self.about |= about
-        message = {"type": "fleet", "hub": "test", "cameras": list(self.cameras.values())}
-        self._routes[-1].send(json.dumps(message | self.about))
-
-    def wait_shown(self, cameras: list[str]) -> None:
-        """Wait until the page asks for exactly these, in any order."""
-        deadline = time.monotonic() + DEADLINE_S
-        while not self.shown or sorted(self.shown[-1]) != sorted(cameras):
-            assert time.monotonic() < deadline, f"asked for {self.shown[-1:]}, want {cameras}"
-            self._page.wait_for_timeout(50)  # it lets the events in that are waited for
-
-    def _open(self, route: WebSocketRoute) -> None:
-        self._routes.append(route)
-        route.on_message(lambda text: self._take(route, json.loads(text)))
-        self.tell()
-
-    def _take(self, route: WebSocketRoute, message: dict[str, Any]) -> None:
-        if message["type"] != "show":
-            return
-        self.shown.append([tile["camera"] for tile in message["tiles"]])
-        for shown in message["tiles"]:
-            number = len(self.shown).to_bytes(4, "little")
-            header = HEADER + shown["tile"].to_bytes(2, "little") + number + bytes(16)
-            route.send(header + JPEG)
-
-
-def camera(name: str, **told: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    node, _, short = name.partition("/")
-    known: dict[str, Any] = {
-        "id": name,
-        "node": node,
-        "camera": short,
-        "state": "online",
-        "fps": 25.0,
-        "latency_ms": 12.0,
-        "uncertainty_ms": 1.0,
-        "age_ms": 20,
-        "width": 64,
-        "height": 48,
-    }
-    return known | told
-
-
-def tile(page: Page, name: str) -> Locator:
-    return page.locator(f'.tile[data-camera="{name}"]')
-
-
-def picture(page: Page, name: str) -> Locator:
-    """A tile's button, which is its whole picture."""
-    return tile(page, name).locator(".open")
+PHONE: Final[ViewportSize] = {"width": 360, "height": 740}
 
 
 def names(page: Page) -> list[str]:

@@ -170,6 +170,18 @@ def test_a_name_with_markup_is_shown_as_text(wall: Wall, page: Page) -> None:
     expect(page.locator(".tile b, .tile img")).to_have_count(0)
 
 
+def test_a_sender_that_is_rejected_is_told_of_with_its_reason(wall: Wall, page: Page) -> None:
+    page.goto("/")
+    with imagezmq.ImageSender(connect_to=wall.imagezmq_address) as sender:
+        sender.send_jpg("gate", np.frombuffer(b"no picture at all", np.uint8))
+        told = page.locator("#empty .refused-list li")
+        expect(told).to_have_text(re.compile("^imagezmq: what it sends is no picture"))
+        sender.send_image("gate", np.full((120, 160, 3), 128, np.uint8))
+        page.wait_for_function("() => window.painted['imagezmq/gate']")
+    page.get_by_role("button", name="1 rejected").click()
+    expect(page.locator("#refused-menu li")).to_contain_text("what it sends is no picture")
+
+
 def test_a_viewer_that_never_acknowledges_gets_one_frame_and_slows_nobody(
     wall: Wall, page: Page
 ) -> None:
@@ -512,13 +524,31 @@ def test_the_wall_can_be_photographed(wall: Wall, page: Page, tmp_path: Path) ->
     wait_painted(page, [f"{name}/{camera}" for name, camera in cameras.items()], 1)
     for number in page.locator(".tile .fps, .tile .latency").all():
         expect(number).to_have_text(told)
-    path = Path(os.environ.get("CAMFLEET_SCREENSHOT") or tmp_path / "wall.png")
-    page.screenshot(path=path)
-    image = cv2.imread(str(path))
-    assert image is not None
+    folder = Path(os.environ.get("CAMFLEET_SCREENSHOTS") or tmp_path)
+    image = photograph(page, folder / "wall.webp")
     assert image.shape == (800, 1280, 3)
     for name, camera in cameras.items():
         box = tile(page, f"{name}/{camera}").locator("canvas").bounding_box()
         assert box is not None
         left, top, width, height = (round(box[k]) for k in ("x", "y", "width", "height"))
         assert np.std(image[top : top + height, left : left + width]) > 20
+    page.set_viewport_size({"width": 360, "height": 740})
+    wait_painted(page, ["garden/pool"], 5)
+    assert photograph(page, folder / "wall-phone.webp").shape == (740, 360, 3)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto("/?group=node#garden/pool")
+    expect(page.locator(".staged .latency")).to_have_text(told)
+    assert photograph(page, folder / "wall-stage.webp").shape == (800, 1280, 3)
+    page.emulate_media(color_scheme="light")
+    page.goto("/?kiosk&group=node&search=ga")
+    wait_painted(page, ["garden/pool", "gate/lane"], 5)
+    expect(tile(page, "gate/lane").locator(".latency")).to_have_text(told)
+    assert photograph(page, folder / "wall-kiosk.webp").shape == (800, 1280, 3)
+
+
+def photograph(page: Page, path: Path) -> np.ndarray[Any, np.dtype[Any]]:
+    """Write what the page shows as WebP, which is a quarter of a PNG; return its pixels."""
+    image = cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    assert cv2.imwrite(str(path), image, [cv2.IMWRITE_WEBP_QUALITY, 85])
+    return image

@@ -11,7 +11,7 @@
  * @returns {number[]} at least two
  */
 export function ticks(least, most, wanted = 4) {
-  const span = Math.max(most - least, Number.EPSILON);
+  const span = most - least || Math.abs(most) / 10 || 1; // a value that never moved has room too
   const rough = span / wanted;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);

@@ -7,6 +7,7 @@
 /** @typedef {import("./message.js").Camera} Camera */
 
 const PRODUCT = "camfleet";
+const OUTDATED = "the hub is newer than this page: reload it";
 
 /** Tells, and asks. */
 export class Header {
@@ -18,6 +19,7 @@ export class Header {
   #search = /** @type {HTMLInputElement} */ (part("search"));
   /** @type {Camera[]} */
   #cameras = [];
+  #isOutdated = false;
   /** @type {LinkState} */
   #state = { name: "connecting" };
 
@@ -47,7 +49,7 @@ export class Header {
   tellFleet(hub, cameras) {
     this.#cameras = cameras;
     this.#hub.textContent = hub === PRODUCT ? "" : hub; // a hub that nobody named
-    this.#problem.textContent = "";
+    this.tellProblem(this.#isOutdated ? OUTDATED : "");
     this.#count();
   }
 
@@ -72,7 +74,14 @@ export class Header {
 
   /** @param {string} text */
   tellProblem(text) {
-    this.#problem.textContent = text;
+    // Read aloud, so it changes only where it does.
+    if (this.#problem.textContent !== text) this.#problem.textContent = text;
+  }
+
+  /** The hub has another page than this one, and stays so. */
+  tellOutdated() {
+    this.#isOutdated = true;
+    this.tellProblem(OUTDATED);
   }
 
   /** Without a link nobody knows how many are online. */

@@ -289,7 +289,7 @@ function reading({ values, uncertainty }, place, unit) {
 
 /** @param {number} value */
 function digits(value) {
-  return value.toFixed(value < 10 && value !== 0 ? 2 : 1);
+  return value.toFixed(Math.abs(value) < 10 && value !== 0 ? 2 : 1);
 }
 
 /**

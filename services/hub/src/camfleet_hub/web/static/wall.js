@@ -174,7 +174,7 @@ function followFleet(hub, cameras) {
 /** @param {string} page the hub's is another one than this */
 function followPage(page) {
   if (preferences.isAsked("kiosk")) kiosk.reload(page);
-  else header.tellProblem("the hub is newer than this page: reload it");
+  else header.tellOutdated();
 }
 
 /** @param {import("./message.js").Ports} ports */
@@ -261,6 +261,7 @@ function arrange() {
 /** @type {Record<string, (tile: Tile) => void>} what the buttons of a tile do */
 const ACTS = {
   open: (tile) => stage.show(tile),
+  move: () => say("drag it, or press Shift and an arrow key"),
   pause: (tile) => pause([tile], !tile.isPaused),
   resize,
   hide,
