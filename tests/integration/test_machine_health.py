@@ -28,6 +28,12 @@ def write(root: Path, path: str, text: str) -> None:
     file.write_text(text)
 
 
+def machine(house: House) -> Any:  # noqa: ANN401 - JSON
+    """What the hub's API says of the node's machine; None before it is told."""
+    answer = house.get("/api/nodes/garden/history")
+    return answer.json["machine"] if answer.status == 200 else None
+
+
 def samples(house: House) -> dict[str, float]:
     """What the hub's metrics say of one node, by name."""
     text = house.get("/metrics").body.decode()
@@ -48,11 +54,7 @@ def test_a_machines_health_reaches_the_api_the_history_and_prometheus_and_follow
     house.start_hub()
     house.start_node("garden", "front", settings={"CAMFLEET_NODE_SYSTEM_ROOT": str(root)})
 
-    def machine() -> Any:  # noqa: ANN401 - JSON
-        nodes = house.get("/api/nodes").json
-        return nodes[0]["machine"] if nodes else None
-
-    told = until(machine)
+    told = until(lambda: machine(house))
     assert (told["temperature_c"], told["wifi_signal_dbm"]) == (62.224, -58)
     assert (told["is_throttled"], told["was_throttled"]) == (False, True)
     assert told["uptime_s"] == 41_037.25
@@ -64,7 +66,7 @@ def test_a_machines_health_reaches_the_api_the_history_and_prometheus_and_follow
 
     write(root, "sys/class/thermal/thermal_zone0/temp", "84000\n")
     write(root, "sys/devices/platform/soc/soc:firmware/get_throttled", "50004\n")
-    until(lambda: machine()["is_throttled"])
+    until(lambda: machine(house)["is_throttled"])
     assert samples(house)["camfleet_node_throttled"] == 1
 
     def kept() -> Any:  # noqa: ANN401 - JSON
@@ -79,8 +81,7 @@ def test_a_machine_that_tells_little_is_shown_with_gaps(
 ) -> None:
     house.start_hub()
     house.start_node("garden", "front", settings={"CAMFLEET_NODE_SYSTEM_ROOT": str(tmp_path)})
-    nodes = until(lambda: [one for one in house.get("/api/nodes").json if one["machine"]])
-    told = nodes[0]["machine"]
+    told = until(lambda: machine(house))
     known = {name for name, value in told.items() if value is not None}
     assert known <= {"disk_free_share"}
     assert "camfleet_node_temperature_celsius" not in samples(house)
