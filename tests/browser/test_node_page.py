@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -80,6 +81,16 @@ def tell(page: Page, told: dict[str, Any]) -> None:
         route.fulfill(json=told)
 
     page.route("**/api/nodes/*/history", answer)
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds that keeps somebody from using the page."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{fault['id']}: {[node['html'][:120] for node in fault['nodes'][:3]]}"
+        for fault in found
+        if fault["impact"] in {"serious", "critical"}
+    ]
 
 
 def plot(page: Page, key: str) -> Locator:
@@ -244,6 +255,21 @@ def test_when_the_hub_is_away_the_numbers_stay_and_their_age_is_told(
 def test_who_is_not_logged_in_comes_back_to_the_page_after_the_log_in(locked_page: Page) -> None:
     locked_page.goto("/node/garden")
     expect(locked_page).to_have_url(re.compile(r"/login\?next=/node/garden$"))
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_axe_finds_no_serious_fault(
+    lone_page: Page, console: Console, scheme: Literal["dark", "light"]
+) -> None:
+    console.expected = (MISSING,)
+    lone_page.emulate_media(color_scheme=scheme)
+    lone_page.goto("/node/garden")
+    expect(lone_page.locator("#unknown")).to_be_visible()
+    assert faults(lone_page) == []
+    tell(lone_page, history())
+    lone_page.goto("/node/garden")
+    plot(lone_page, "drops").locator(".plot-area").focus()
+    assert faults(lone_page) == []
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light"), (3840, "dark")])

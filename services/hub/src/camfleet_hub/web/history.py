@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Path, Request, Response
 from pydantic import BaseModel, Field
 
+from camfleet.names import MAX_NAME_BYTES
 from camfleet_hub.history import INTERVAL_S, History
 from camfleet_hub.stream import Node
 from camfleet_hub.track import Dropped, Past
 from camfleet_hub.web import models
+from camfleet_hub.web.api.document import problems
 from camfleet_hub.web.asking import Seen
 from camfleet_hub.web.assets import load_assets
 
 Line = list[float | None]
+NodeName = Annotated[
+    str,
+    Path(max_length=MAX_NAME_BYTES, description="Name of a node.", examples=["garden"]),
+]
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _NS: Final = 1e9
 _NS_PER_MS: Final = 1e6
@@ -85,8 +91,8 @@ def add_history(app: FastAPI, history: History) -> None:
     assets = load_assets()
     page = assets.page(assets.text("node.html"))
 
-    @app.get("/api/nodes/{node}/history")
-    async def node_history(node: str, seen: Seen, response: Response) -> NodeHistory:
+    @app.get("/api/nodes/{node}/history", tags=["fleet"], responses=problems(404))
+    async def get_history(node: NodeName, seen: Seen, response: Response) -> NodeHistory:
         """The last ten minutes of a node and its cameras, a sample every five seconds."""
         found = seen.node(node)
         if found is None:
@@ -96,7 +102,7 @@ def add_history(app: FastAPI, history: History) -> None:
 
     @app.head("/node/{node}", include_in_schema=False)
     @app.get("/node/{node}", include_in_schema=False)
-    async def node_page(node: str, seen: Seen, request: Request) -> Response:
+    async def node_page(node: NodeName, seen: Seen, request: Request) -> Response:
         answer = page.answer(request.headers, "no-store")
         if seen.node(node) is None:  # the page says so, and goes on looking for it
             answer.status_code = 404
