@@ -82,7 +82,6 @@ class Hub:
     history: History = field(default_factory=History)
     enrolment: Enrolment | None = None
     state: Path | None = None
-    history: History = field(default_factory=History)
 
 
 class Health(BaseModel):
