@@ -308,7 +308,13 @@ class HubLink:
         self._owed.pop(identity, None)
         self._answers.add(identity, Welcome(self._session, int(HEARTBEAT_S * 1000), grants))
         return NodeJoined(
-            hello.node, hello.session, hello.counters, hello.software, hello.detections
+            hello.node,
+            hello.session,
+            hello.counters,
+            hello.software,
+            hello.detections,
+            hello.metrics_port,
+            tuple(chz / 100 for chz in hello.asked_chz),
         )
 
     def _intake(self, hello: Hello) -> Intake:

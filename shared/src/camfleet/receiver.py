@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
 import zmq
@@ -130,6 +131,7 @@ class Receiver(Port):
         else:
             if type(event) is NodeJoined:
                 self.note(event.node, header)
+                event = replace(event, address=str(header.get("Peer-Address")))
             elif type(event) is NodeLeft:
                 self.forget(event.node)
             if event is not None:

@@ -145,7 +145,14 @@ def _open_sender(settings: NodeSettings, software: str) -> Sender:
     elif name not in {None, bundle.name}:
         refuse([f"{PREFIX}NAME: found {name!r}, want the bundle's {bundle.name!r}, or nothing"])
     try:
-        return Sender(hub, name, bundle=bundle, plain=settings.plain, software=software)
+        return Sender(
+            hub,
+            name,
+            bundle=bundle,
+            plain=settings.plain,
+            software=software,
+            metrics_port=0 if settings.metrics_bind.is_loopback else settings.metrics_port,
+        )
     except LocalProtocolError as error:
         refuse([f"{PREFIX}{'BUNDLE' if settings.hub is None and bundle else 'HUB'}: {error}"])
 
