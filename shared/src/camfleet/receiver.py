@@ -17,7 +17,7 @@ from camfleet.errors import LocalProtocolError, RemoteProtocolError
 from camfleet.events import Event, NodeJoined, NodeLeft
 from camfleet.frame import Frame
 from camfleet.gate import Gate
-from camfleet.hub_link import HubLink
+from camfleet.hub_link import Flight, HubLink
 from camfleet.keyring import Keyring
 from camfleet.keys import Role
 from camfleet.mailbox import Mailbox
@@ -111,6 +111,10 @@ class Receiver(Port):
     def cut(self, node: str) -> None:
         """Let go of a node whose key was revoked, and end its connection; from any thread."""
         self.post(lambda: self._cut(node))
+
+    def flights(self) -> list[Flight]:
+        """What may be under way of each stream; from any thread, of a moment ago."""
+        return self._link.flights()
 
     def close(self) -> None:
         """Stop, let the address go, and end the iteration."""

@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 import uvloop
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from camfleet.errors import LocalProtocolError
 from camfleet.keyring import Keyring
@@ -24,10 +24,15 @@ from camfleet_hub.authority import authority
 from camfleet_hub.commands import obey
 from camfleet_hub.demand import Demand
 from camfleet_hub.detections import Detections
+from camfleet_hub.expiry import Expiry
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.flow import Flow
+from camfleet_hub.hub_metrics import HubCollector
 from camfleet_hub.journal import Journal
+from camfleet_hub.key_metrics import KeyCollector
+from camfleet_hub.loop_lag import LoopLag
 from camfleet_hub.metrics import FleetCollector
+from camfleet_hub.node_metrics import NodeCollector
 from camfleet_hub.open_files import raise_open_files
 from camfleet_hub.port_metrics import PortCollector
 from camfleet_hub.ports import Ports, open_keyring, open_ports
@@ -88,9 +93,11 @@ async def _run(settings: HubSettings) -> int:
     """Run until a signal comes or a port breaks; return the exit code."""
     loop = asyncio.get_running_loop()
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     fleet = Fleet(settings.max_cameras, max_picture_bytes=settings.max_picture_bytes)
     viewers_rejected: Counter[str] = Counter()
-    registry.register(FleetCollector(fleet, viewers_rejected))
+    expiry = Expiry(fleet, settings.metrics_expire_s)
+    registry.register(FleetCollector(fleet, viewers_rejected, expiry))
     bell = Bell(loop)
     fleet.listeners, fleet.on_camera = (bell.ring,), bell.announce
     demand = Demand()
@@ -108,6 +115,7 @@ async def _run(settings: HubSettings) -> int:
             settings, keyring, fleet, demand, on_subscriber=journal.subscriber, stack=stack
         )
         registry.register(PortCollector(ports))
+        keys = _count_keys(keyring, fleet, expiry, registry)
         login = _open_login(settings, registry, stack)
         web, metrics = _open_web(settings, stack)
         flow = Flow()
@@ -125,17 +133,40 @@ async def _run(settings: HubSettings) -> int:
         )
         servers = [
             Server(HostCheck(create_app(hub), settings.hosts), web),
-            Server(create_metrics_app(registry), metrics),
+            Server(create_metrics_app(registry, expiry), metrics),
         ]
+        lag = LoopLag()
+        registry.register(
+            HubCollector(
+                _SOFTWARE,
+                lag,
+                viewers=lambda: bulletin.readers,
+                queues={"pictures": lambda: pictures.waiting, **ports.queues},
+                problems=hub.problems,
+            )
+        )
         _log.info("ready", wall=f"http://{authority(*web.getsockname()[:2])}/")
-        chores = [_sample(fleet, flow), bulletin.run()]
+        chores = [_sample(fleet, flow), bulletin.run(), lag.run()]
         if login is not None:
             chores.append(login.run())
-        if keyring is not None:
-            chores.append(_watch_keys(keyring, ports))
+        if keyring is not None and keys is not None:
+            chores.append(_watch_keys(keyring, ports, keys))
         code = await _serve(servers, ports, chores, bell)
     _log.info("stopped", code=code)
     return code
+
+
+def _count_keys(
+    keyring: Keyring | None, fleet: Fleet, expiry: Expiry, registry: CollectorRegistry
+) -> KeyCollector | None:
+    """Tell of nodes, and of keys where there are some; who is enrolled is expected to be there."""
+    if keyring is None:
+        registry.register(NodeCollector(fleet, expiry))
+        return None
+    keys = KeyCollector(keyring)
+    registry.register(keys)
+    registry.register(NodeCollector(fleet, expiry, keys.nodes))
+    return keys
 
 
 def _open_login(
@@ -204,12 +235,11 @@ async def _serve(
     return 0 if stopping.is_set() else EXIT_BROKEN
 
 
-async def _watch_keys(keyring: Keyring, ports: Ports) -> None:
+async def _watch_keys(keyring: Keyring, ports: Ports, keys: KeyCollector) -> None:
     """Cut off whose key was revoked, and tell of keys that knock in vain.
 
     A file that cannot be read changes nothing.
     """
-    is_readable = True
     told, tells_s = 0, 0.0
     while True:
         refused = sum(port.refused for port in ports.keyed.values())
@@ -218,12 +248,12 @@ async def _watch_keys(keyring: Keyring, ports: Ports) -> None:
             told, tells_s = refused, time.monotonic() + _TELL_S
         try:
             gone = keyring.refresh()
-            is_readable = True
+            keys.is_readable = True
         except LocalProtocolError as error:
             gone = frozenset()
-            if is_readable:
+            if keys.is_readable:
                 _log.error("keys cannot be read, the old ones stay in force", problem=str(error))
-            is_readable = False
+            keys.is_readable = False
         # Who has new keys is told by the old ones at the next message, which may be the new one's.
         for name in gone - {entry.name for entry in keyring.entries()}:
             ports.cut(name)

@@ -40,6 +40,8 @@ class Stream:
         heard_ns: when the last frame arrived.
         detections: how many of this camera arrived, by detector and state.
         takes_place: it counts as a camera; a preview beside its main stream does not.
+        asked_fps: pictures per second that it is to give; 0 where that is not known.
+        is_declared: its node's last hello named it; always so of stock senders.
     """
 
     def __init__(self, node: Node, name: str, *, takes_place: bool = True) -> None:
@@ -56,6 +58,8 @@ class Stream:
         self.heard_ns = 0
         self.detections: Counter[tuple[str, str]] = Counter()
         self.takes_place = takes_place
+        self.asked_fps = 0.0
+        self.is_declared = True
         self._found: dict[tuple[str, str], str] = {}  # by detector and region
         self._alive_ns: int | None = None
         self._gaps_ns: tuple[int, ...] = ()
@@ -155,6 +159,8 @@ class Node:
         round_trip_ns: the least that it measured lately; -1 before the first.
         detections: what was counted of them.
         session: of its last hello.
+        joined: how often it was welcomed: each start, and each return.
+        metrics_at: host and port of its own metrics; empty where they cannot be reached.
     """
 
     def __init__(self, name: str, *, has_heartbeat: bool) -> None:
@@ -167,6 +173,8 @@ class Node:
         self.round_trip_ns = -1
         self.detections = DetectionStats()
         self.session: int | None = None
+        self.joined = 0
+        self.metrics_at = ""
 
     @property
     def clock(self) -> Offset | None:

@@ -16,6 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from camfleet_hub.demand import Demand
 from camfleet_hub.detections import Detections
+from camfleet_hub.expiry import Expiry
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.stream import Stream
 from camfleet_hub.web import models
@@ -27,6 +28,7 @@ from camfleet_hub.web.headers import SecurityHeaders
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.login_page import add_login
 from camfleet_hub.web.pictures import Pictures
+from camfleet_hub.web.targets import add_targets
 from camfleet_hub.web.wall import Wall
 
 _STATIC: Final = Path(__file__).parent / "static"
@@ -81,10 +83,11 @@ def create_app(hub: Hub) -> FastAPI:
     return app
 
 
-def create_metrics_app(registry: CollectorRegistry) -> FastAPI:
-    """Build the application that serves nothing but metrics, on a port of their own."""
+def create_metrics_app(registry: CollectorRegistry, expiry: Expiry) -> FastAPI:
+    """Build the application that serves metrics and where there are more, on its own port."""
     app = FastAPI(title="camfleet metrics", openapi_url=None)
     _add_metrics(app, registry)
+    add_targets(app, expiry)
     return app
 
 

@@ -25,6 +25,9 @@ class Bulletin:
         ports: where cameras connect to, by `nodes` and `imagezmq`.
         fleet: what it tells of.
         bell: rings when there is a new camera.
+
+    Attributes:
+        readers: browsers that are told of it now.
     """
 
     def __init__(self, hub_name: str, ports: dict[str, int], fleet: Fleet, bell: Bell) -> None:
@@ -33,6 +36,7 @@ class Bulletin:
         self._bell = bell
         self._text = ""
         self._renewed = asyncio.Event()
+        self.readers = 0
 
     async def run(self) -> None:
         """Renew it once a second, and at once when there is a new camera."""

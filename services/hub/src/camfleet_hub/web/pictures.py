@@ -22,10 +22,14 @@ class Pictures:
 
     Args:
         quality: of the JPEGs made here, 1 to 100.
+
+    Attributes:
+        waiting: raw pictures that are being encoded, or are to be.
     """
 
     def __init__(self, quality: int) -> None:
         self._quality = quality
+        self.waiting = 0
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="pictures")
         # Weak, so that a camera that the fleet forgets takes its picture along.
         self._encoded: WeakKeyDictionary[Stream, tuple[Frame, _Making]] = WeakKeyDictionary()
@@ -42,12 +46,17 @@ class Pictures:
         if made is None or made[0] is not frame:
             loop = asyncio.get_running_loop()
             made = frame, loop.run_in_executor(self._pool, self._encode, frame)
+            self.waiting += 1
+            made[1].add_done_callback(self._done)
             self._encoded[stream] = made
         return made[1]
 
     def close(self) -> None:
         """Let the threads go."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _done(self, _made: _Making) -> None:
+        self.waiting -= 1
 
     def _encode(self, frame: Frame) -> bytes | None:
         try:

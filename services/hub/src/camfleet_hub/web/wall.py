@@ -67,8 +67,12 @@ class Wall:
             return
         await socket.accept()
         session = _Session(self, socket)
-        with contextlib.suppress(WebSocketDisconnect):
-            await session.run()
+        self.bulletin.readers += 1
+        try:
+            with contextlib.suppress(WebSocketDisconnect):
+                await session.run()
+        finally:
+            self.bulletin.readers -= 1
 
 
 class _Making(NamedTuple):
