@@ -112,6 +112,7 @@ screenshot: $(DEV_READY)  ## take the README's picture of the wall anew
 docs: $(DEV_READY)  ## write docs/configuration.md, docs/metrics.md and what the roll-out checks out of the settings models
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/generate_metrics.py
+	$(BIN)/python deploy/grafana/dashboards.py
 	$(BIN)/python deploy/ansible/export_settings.py
 
 lock: $(BIN)/python  ## lock the newest versions of all dependencies (PACKAGE=name: of that one)

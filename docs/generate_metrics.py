@@ -88,7 +88,14 @@ def hub() -> list[Metric]:
             PortCollector(ports),
             LoginCollector(login),
             KeyCollector(Keyring(Path(folder) / "state")),
-            HubCollector("camfleet-hub 0", LoopLag(), viewers=int, queues={}, problems=list),
+            HubCollector(
+                "camfleet-hub 0",
+                LoopLag(),
+                state=Path(folder),
+                viewers=int,
+                queues={},
+                problems=list,
+            ),
         ]
         return _sorted(collectors)
 

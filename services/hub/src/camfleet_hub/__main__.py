@@ -140,6 +140,7 @@ async def _run(settings: HubSettings) -> int:
             HubCollector(
                 _SOFTWARE,
                 lag,
+                state=settings.state,
                 viewers=lambda: bulletin.readers,
                 queues={"pictures": lambda: pictures.waiting, **ports.queues},
                 problems=hub.problems,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -17,6 +20,7 @@ class HubCollector(Collector):
     Args:
         software: name and version.
         lag: of the event loop.
+        state: folder of the hub's state, whose disk is looked at.
         viewers: returns how many browsers show the wall now.
         queues: returns how much waits, by queue.
         problems: returns what `/healthz` has to say.
@@ -27,12 +31,14 @@ class HubCollector(Collector):
         software: str,
         lag: LoopLag,
         *,
+        state: Path,
         viewers: Callable[[], int],
         queues: Mapping[str, Callable[[], int]],
         problems: Callable[[], list[str]],
     ) -> None:
         self._version = software.rpartition(" ")[2]
         self._lag = lag
+        self._state = state
         self._viewers = viewers
         self._queues = queues
         self._problems = problems
@@ -65,6 +71,13 @@ class HubCollector(Collector):
         for name, depth in self._queues.items():
             waiting.add_metric([name], depth())
         yield waiting
+        disk = GaugeMetricFamily(
+            "camfleet_hub_disk_free_ratio", "Of the disk that the hub's state is on."
+        )
+        with contextlib.suppress(OSError):  # the folder is gone, so nothing is known
+            usage = shutil.disk_usage(self._state)
+            disk.add_metric([], usage.free / usage.total)
+        yield disk
         lag = HistogramMetricFamily(
             "camfleet_hub_loop_lag_seconds",
             "How late the hub's event loop, which serves HTTP and the walls, came to a timer.",
