@@ -62,9 +62,9 @@ dropped:
 | `node` | `still`, `interval` | the camera's own rule (`SEND`): nothing moved, or it is too soon |
 | `node` | `hot` | every other picture, while the processor is too hot |
 | `node` | `unfit` | it could not be processed, or its encoding failed |
-| `wall`, `mjpeg`, `subscriber`, `republish` | `newer` | its reader was still busy with the one before |
+| `wall`, `mjpeg`, `subscriber`, `republish` | `newer` | its reader was still busy |
 | `subscriber` | `overflow`, `unfit` | a reader of every frame was too slow; a header had no room |
-| `republish` | `rate`, `slow`, `not_jpeg` | above its rate; a listener was full; it could not be encoded |
+| `republish` | `rate`, `slow`, `not_jpeg` | above its rate; a listener was full; no JPEG |
 """
 
 
