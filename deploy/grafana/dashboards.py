@@ -64,7 +64,6 @@ def dashboards() -> dict[str, str]:
 
 def fleet() -> dashboard.Dashboard:
     """All nodes, the worst first."""
-    late = {"received": "latency p95", "lost": "lost"}
     return (
         _board("fleet", "camfleet fleet")
         .with_panel(_number("Nodes online", "sum(camfleet:node_online:bool)"))
@@ -100,7 +99,7 @@ def fleet() -> dashboard.Dashboard:
         )
         .with_panel(
             _plot(
-                f"From capture to the hub, {late['received']}",
+                "From capture to the hub, p95",
                 "s",
                 ("{{node}}", "camfleet:node_latency_seconds:p95"),
             )
@@ -230,6 +229,27 @@ def node() -> dashboard.Dashboard:
                 ),
             )
         )
+        .with_panel(_plot("Temperature", "celsius", ("processor", _machine("temperature_celsius"))))
+        .with_panel(_plot("Processor", "percentunit", ("busy", _machine("cpu_ratio"))))
+        .with_panel(
+            _plot(
+                "Memory of the machine",
+                "bytes",
+                ("used", _machine("machine_memory_used_bytes")),
+                ("all", _machine("machine_memory_bytes")),
+            )
+        )
+        .with_panel(
+            _plot(
+                "Held back",
+                "bool_yes_no",
+                ("under-voltage", _machine("under_voltage")),
+                ("throttled", _machine("throttled")),
+            )
+        )
+        .with_panel(_plot("Wi-Fi", "dBm", ("signal", _machine("wifi_signal_dbm"))))
+        .with_panel(_plot("Disk free", "percentunit", ("disk", _machine("disk_free_ratio"))))
+        .with_panel(_number("Machine up for", _machine("uptime_seconds"), unit="s"))
     )
 
 
@@ -372,6 +392,7 @@ def _nodes() -> table.Panel:
         "Latency p95": "camfleet:node_latency_seconds:p95",
         "Uncertainty": "max by (node) (camfleet_clock_uncertainty_seconds)",
         "Lost": "camfleet:node_lost:ratio",
+        "Temperature": "max by (node) (camfleet_node_temperature_celsius)",
     }
     links = [
         {"title": "${__value.text} in depth", "url": "/d/camfleet-node?var-node=${__value.raw}"},
@@ -393,9 +414,10 @@ def _nodes() -> table.Panel:
         .override_by_name("Latency p95", _looks("s", 0.5))
         .override_by_name("Uncertainty", _looks("s", 0.25))
         .override_by_name("Lost", _looks("percentunit", 0.01))
+        .override_by_name("Temperature", _looks("celsius", 80))
     )
     names = {"node": "Node", "Time": "Time"}
-    for ref, (title, expression) in zip("ABCDEF", columns.items(), strict=True):
+    for ref, (title, expression) in zip("ABCDEFG", columns.items(), strict=True):
         query = prometheus.Dataquery().datasource(SOURCE).ref_id(ref).expr(expression)
         panel = panel.with_target(query.instant().format(PromQueryFormat.TABLE))
         names[f"Value #{ref}"] = title
@@ -405,6 +427,11 @@ def _nodes() -> table.Panel:
     ).with_transformation(
         DataTransformerConfig("organize", options={"excludeByName": hidden, "renameByName": names})
     )
+
+
+def _machine(gauge: str) -> str:
+    """What a node reports of its machine; once, also where it is scraped itself."""
+    return f"max(camfleet_node_{gauge}{{{OF_NODE}}})"
 
 
 def _rate(counter: str) -> str:

@@ -19,6 +19,7 @@ from camfleet.errors import Reason, RemoteProtocolError
 from camfleet.payload import PLAIN_DTYPES
 from camfleet_hub.fleet import IMAGEZMQ_NODE, Fleet
 from camfleet_hub.imagezmq_port import ImagezmqPort
+from camfleet_hub.permission import ANYBODY, Sight
 from camfleet_hub.web import models
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ def test_whatever_the_text_was_the_api_can_tell_it(harbour: Harbour) -> None:
     sender = harbour.sender()
     for msg, _, _ in LABELS:
         sender.send_image(msg, PICTURE)
-        assert [node.model_dump_json() for node in models.nodes(harbour.fleet)]
+        assert [node.model_dump_json() for node in models.nodes(Sight(harbour.fleet, ANYBODY))]
 
 
 @BOTH
@@ -268,7 +269,7 @@ def test_frames_of_a_sender_are_counted_and_none_is_lost(
     sender = harbour.sender(package)
     for _ in range(50):
         sender.send_image("rpi1", PICTURE)
-    [camera] = models.nodes(harbour.fleet)[0].cameras
+    [camera] = models.nodes(Sight(harbour.fleet, ANYBODY))[0].cameras
     assert (camera.received, camera.lost) == (50, 0)
     assert camera.received_bytes == 50 * PICTURE.nbytes
 
@@ -278,7 +279,7 @@ def test_two_senders_with_one_name_share_a_camera_and_none_is_lost(harbour: Harb
     for _ in range(10):
         for sender in senders:
             assert sender.send_image("rpi1", PICTURE) == b"OK"
-    [camera] = models.nodes(harbour.fleet)[0].cameras
+    [camera] = models.nodes(Sight(harbour.fleet, ANYBODY))[0].cameras
     assert (camera.received, camera.lost) == (20, 0)
 
 

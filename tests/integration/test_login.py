@@ -190,7 +190,7 @@ def routes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
     fleet, bell, pictures = Fleet(1), Bell(loop), Pictures(80)
     login = Login(Users(tmp_path_factory.mktemp("state")))
     hub = Hub(
-        bulletin=Bulletin("hub", {}, fleet, bell),
+        bulletin=Bulletin("hub", {}, bell),
         fleet=fleet,
         detections=Detections(),
         bell=bell,

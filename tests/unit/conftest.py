@@ -14,7 +14,7 @@ from camfleet.errors import Reason, RemoteProtocolError
 from camfleet.events import Detected, NodeJoined, NodeLeft, NodeReported
 from camfleet.frame import Frame, FrameHeader
 from camfleet.testing import FakeClock
-from camfleet.wire import NO_DETECTIONS, Counters, Detection, DetectionCounters
+from camfleet.wire import NO_DETECTIONS, Counters, Detection, DetectionCounters, Facts
 from camfleet_hub.fleet import IMAGEZMQ_NODE, Fleet
 from camfleet_hub.stream import Stream
 
@@ -42,8 +42,9 @@ class Feed:
         *counters: Counters,
         round_trip_ns: int = -1,
         detections: DetectionCounters = NO_DETECTIONS,
+        health: Facts = (),
     ) -> None:
-        self.fleet.take(NodeReported(node, SESSION, counters, round_trip_ns, detections))
+        self.fleet.take(NodeReported(node, SESSION, counters, round_trip_ns, detections, health))
 
     def detect(
         self,

@@ -35,6 +35,7 @@ CORE = {
     "camfleet.intake",
     "camfleet.ledger",
     "camfleet.liveness",
+    "camfleet.machine_health",
     "camfleet.names",
     "camfleet.node_link",
     "camfleet.pattern",

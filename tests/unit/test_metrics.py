@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from camfleet.errors import Reason
+from camfleet.machine_health import MachineHealth, to_facts
 from camfleet.stats import LATENCY_BUCKETS_S
 from camfleet.wire import Counters
 from camfleet_hub.fleet import IMAGEZMQ_NODE
@@ -179,6 +180,48 @@ def test_every_name_begins_alike_and_says_its_unit_or_total(feed: Feed) -> None:
     told = {name for name in plain if not name.endswith(("_total", "_bucket", "_count", "_sum"))}
     clock = {"camfleet_clock_offset_seconds", "camfleet_clock_uncertainty_seconds"}
     assert told == {"camfleet_camera_online", "camfleet_last_frame_timestamp_seconds", *clock}
+
+
+def test_what_a_node_reports_of_its_machine_is_told_in_base_units(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    health = MachineHealth(
+        cpu_share=0.25,
+        memory_used_bytes=3,
+        memory_total_bytes=7,
+        temperature_c=61.5,
+        is_under_voltage=False,
+        is_throttled=True,
+        wifi_signal_dbm=-58,
+        disk_free_share=0.5,
+        uptime_s=90,
+    )
+    feed.heartbeat("pi", health=to_facts(health))
+    wanted = {
+        "cpu_ratio": 0.25,
+        "machine_memory_used_bytes": 3,
+        "machine_memory_bytes": 7,
+        "temperature_celsius": 61.5,
+        "under_voltage": 0,
+        "throttled": 1,
+        "under_voltage_since_start": None,
+        "wifi_signal_dbm": -58,
+        "disk_free_ratio": 0.5,
+        "uptime_seconds": 90,
+    }
+    assert {name: value(feed, f"camfleet_node_{name}", node="pi") for name in wanted} == wanted
+
+
+def test_of_a_node_that_is_away_no_health_is_told(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.heartbeat("pi", health=to_facts(MachineHealth(temperature_c=61.5)))
+    feed.clock.advance(11)
+    assert value(feed, "camfleet_node_temperature_celsius", node="pi") is None
+
+
+def test_a_machine_that_tells_nothing_has_no_samples_and_never_0(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.heartbeat("pi")
+    assert not [name for name, _ in scrape(feed) if "celsius" in name or "throttled" in name]
 
 
 def test_detections_are_counted_by_detector_and_state(feed: Feed) -> None:

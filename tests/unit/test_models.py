@@ -10,6 +10,7 @@ from fastapi.encoders import jsonable_encoder
 from camfleet.errors import Reason
 from camfleet.wire import Counters
 from camfleet_hub.fleet import IMAGEZMQ_NODE
+from camfleet_hub.permission import ANYBODY, Sight
 from camfleet_hub.web import models
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def test_nodes_and_their_cameras_are_in_order(feed: Feed) -> None:
     feed.send("rpi1/main", node=IMAGEZMQ_NODE)
     feed.hello("b", "2/main", "1/main")
     feed.hello("a")
-    nodes = models.nodes(feed.fleet)
+    nodes = models.nodes(Sight(feed.fleet, ANYBODY))
     assert [node.name for node in nodes] == ["a", "b", "imagezmq"]
     assert [one.camera for one in nodes[1].cameras] == ["1", "2"]
 
@@ -71,7 +72,7 @@ def test_nodes_and_their_cameras_are_in_order(feed: Feed) -> None:
 def test_a_node_tells_its_software_and_an_imagezmq_sender_cannot(feed: Feed) -> None:
     feed.hello("pi", "front/main")
     feed.send("rpi1/main", node=IMAGEZMQ_NODE)
-    software = {node.name: node.software for node in models.nodes(feed.fleet)}
+    software = {node.name: node.software for node in models.nodes(Sight(feed.fleet, ANYBODY))}
     assert software == {"imagezmq": "", "pi": "camfleet-node 0.1.0"}
 
 
@@ -79,7 +80,7 @@ def test_counters_are_told_per_camera(feed: Feed) -> None:
     feed.hello("pi", "front/main")
     feed.heartbeat("pi", Counters("front/main", 9, 0, {"newer": 4}))
     frame = feed.send(sent=2, label="gate open")
-    [counts] = models.nodes(feed.fleet)[0].cameras
+    [counts] = models.nodes(Sight(feed.fleet, ANYBODY))[0].cameras
     assert counts.label == "gate open"
     assert (counts.captured, counts.received, counts.lost) == (9, 1, 2)
     assert counts.received_bytes == len(frame.payload)
@@ -93,14 +94,14 @@ def test_what_was_rejected_and_skipped_is_told_where_it_belongs(feed: Feed) -> N
     feed.reject("pi", Reason.KIND)
     feed.reject("", Reason.MAGIC)
     feed.stream().drop("wall", "newer", 3)
-    [node] = models.nodes(feed.fleet)
+    [node] = models.nodes(Sight(feed.fleet, ANYBODY))
     [counts] = node.cameras
     assert (node.rejected, counts.rejected, counts.skipped) == ({"kind": 2}, {"not_jpeg": 1}, 3)
 
 
 def test_all_of_it_can_be_written_as_json(feed: Feed) -> None:
     feed.send("k\u00fcche \U0001f4f7/main", node="\u5ead", label='"\n\x00', latency_ms=1e9)
-    told = json.loads(json.dumps(jsonable_encoder(models.nodes(feed.fleet))))
+    told = json.loads(json.dumps(jsonable_encoder(models.nodes(Sight(feed.fleet, ANYBODY)))))
     assert told[0]["cameras"][0]["label"] == '"\n\x00'
 
 
@@ -123,7 +124,7 @@ def test_a_preview_is_told_with_its_camera_and_not_as_one(feed: Feed) -> None:
     feed.send()
     feed.send("front/preview")
     feed.send("front/preview")
-    (found,) = models.nodes(feed.fleet)[0].cameras
+    (found,) = models.nodes(Sight(feed.fleet, ANYBODY))[0].cameras
     assert (found.id, found.received) == ("pi/front", 1)
     (preview,) = found.profiles
     assert (preview.profile, preview.state, preview.received) == ("preview", "online", 2)
@@ -132,11 +133,11 @@ def test_a_preview_is_told_with_its_camera_and_not_as_one(feed: Feed) -> None:
 
 def test_a_stream_without_a_main_one_is_a_camera_by_itself(feed: Feed) -> None:
     feed.hello("pi", "front/preview")
-    (found,) = models.nodes(feed.fleet)[0].cameras
+    (found,) = models.nodes(Sight(feed.fleet, ANYBODY))[0].cameras
     assert (found.id, found.profiles) == ("pi/front/preview", [])
 
 
 def test_lost_detections_are_told_per_node(feed: Feed) -> None:
     feed.hello("pi", "front/main")
     feed.detect(2)
-    assert models.nodes(feed.fleet)[0].detections_lost == 2
+    assert models.nodes(Sight(feed.fleet, ANYBODY))[0].detections_lost == 2

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import structlog
 
+from camfleet.machine_health import MachineHealth, from_facts, to_facts
 from camfleet_node.host.identity import group_name, is_contained
+from camfleet_node.host.load import read_times
 from camfleet_node.host.memory import read_memory
 from camfleet_node.host.temperature import read_temperature
-from camfleet_node.host.throttling import read_throttling
+from camfleet_node.host.throttling import Power, read_power, read_throttling
+from camfleet_node.host.wifi import read_wifi_signal
 from camfleet_node.host_watch import HostWatch
 
 if TYPE_CHECKING:
@@ -211,3 +214,119 @@ def test_a_container_is_known_by_its_trace(machine: Machine, trace: str) -> None
 def test_a_group_has_its_name_or_its_number(machine: Machine) -> None:
     machine.write("etc/group", "root:x:0:\nvideo:x:44:pi,me\n")
     assert (group_name(44, machine.root), group_name(4, machine.root)) == ("video", "4")
+
+
+# the whole machine, as the hub is told
+
+RECORDED = {
+    "Pi 3 on Wi-Fi": {
+        "proc/stat": "cpu  8012 15 3034 401234 1203 0 310 0 0 0\ncpu0 2003 4 758 100 0 0 77 0 0 0\n",
+        "proc/meminfo": "MemTotal: 931344 kB\nMemFree: 90112 kB\nMemAvailable: 520184 kB\n",
+        "proc/net/wireless": "Inter-| sta-|   Quality        |   Discarded packets  | Missed | WE\n"
+        " face | tus | link level noise |  nwid  crypt   frag  retry   misc | beacon | 22\n"
+        " wlan0: 0000   52.  -58.  -256        0      0      0      6    127        0\n",
+        "proc/uptime": "41037.25 158812.11\n",
+        FIRMWARE: "50005\n",
+        "sys/class/thermal/thermal_zone0/temp": "82224\n",
+        "sys/class/thermal/thermal_zone0/type": "cpu-thermal\n",
+    },
+    "Pi 5 on a cable": {
+        "proc/stat": "cpu  1 0 1 90 8 0 0 0 0 0\n",
+        "proc/meminfo": "MemTotal:        8257536 kB\nMemAvailable:    7340032 kB\n",
+        "proc/net/wireless": "Inter-| sta-|\n face | tus |\n",
+        "proc/uptime": "12.03 40.1\n",
+        "sys/class/hwmon/hwmon3/name": "rpi_volt\n",
+        "sys/class/hwmon/hwmon3/in0_lcrit_alarm": "0\n",
+        "sys/class/thermal/thermal_zone0/temp": "47000\n",
+        "sys/class/thermal/thermal_zone0/type": "cpu-thermal\n",
+    },
+}
+
+
+def record(machine: Machine, name: str) -> None:
+    for path, text in RECORDED[name].items():
+        machine.write(path, text)
+
+
+def health_of(machine: Machine) -> MachineHealth:
+    watch = HostWatch([], 90, 95, machine.root)
+    watch.look(0)
+    return watch.health
+
+
+def test_a_pi_that_is_hot_and_weak_tells_all_of_it(machine: Machine) -> None:
+    record(machine, "Pi 3 on Wi-Fi")
+    health = health_of(machine)
+    assert (health.temperature_c, health.wifi_signal_dbm) == (82.224, -58)
+    assert (health.is_under_voltage, health.is_throttled) == (True, True)
+    assert (health.was_under_voltage, health.was_throttled) == (True, True)
+    assert health.memory_total_bytes == 931_344 * 1024
+    assert health.memory_used_bytes == (931_344 - 520_184) * 1024
+    assert health.uptime_s == 41_037.25
+    assert health.disk_free_share is not None
+    assert health.cpu_share is None, "of the time before the first look nothing is known"
+    assert from_facts(to_facts(health)) == health
+
+
+def test_a_newer_pi_knows_under_voltage_alone(machine: Machine) -> None:
+    record(machine, "Pi 5 on a cable")
+    health = health_of(machine)
+    assert (health.is_under_voltage, health.is_throttled) == (False, None)
+    assert (health.was_under_voltage, health.was_throttled) == (None, None)
+    assert health.wifi_signal_dbm is None
+
+
+def test_what_a_machine_does_not_tell_is_absent_and_never_0(tmp_path: Path) -> None:
+    watch = HostWatch([], 80, 90, tmp_path)
+    watch.look(0)
+    assert watch.health == MachineHealth(disk_free_share=watch.health.disk_free_share)
+
+
+def test_how_busy_a_machine_is_counts_from_look_to_look(machine: Machine) -> None:
+    machine.write("proc/stat", "cpu  100 0 100 800 0 0 0 0 0 0\n")
+    watch = HostWatch([], 80, 90, machine.root)
+    shares = []
+    for at_ns, text in enumerate(("110 5 105 870 10", "110 5 105 870 10", "0 0 0 10 0")):
+        machine.write("proc/stat", f"cpu  {text} 0 0 0 7 0\n")
+        watch.look(2 * S * at_ns)
+        shares.append(watch.health.cpu_share)
+    assert shares == [0.2, None, None], "then no time passed, and then counts went back"
+
+
+@pytest.mark.parametrize("text", ["", "cpu", "cpu  1 2 3", "cpu  a b c d e f g h", "intr 1 2 3"])
+def test_counts_of_time_that_are_none_are_unknown(machine: Machine, text: str) -> None:
+    machine.write("proc/stat", text)
+    assert read_times(machine.root) is None
+
+
+LEVELS = {
+    "two links": (" wlan0: 0000 52. -58. -256\n wlan1: 0000 60. -48. -256\n", -48),
+    "a byte without its sign": (" wlan0: 0000 52 206 0\n", -50),
+    "a link that is down": (" wlan0: 0000 0 0 0\n", None),
+    "rubbish": (" wlan0: 0000 x y z\n wlan1\n\n", None),
+}
+
+
+@pytest.mark.parametrize(("lines", "level"), LEVELS.values(), ids=LEVELS)
+def test_the_strongest_wifi_link_counts(machine: Machine, lines: str, level: float | None) -> None:
+    machine.write("proc/net/wireless", f"Inter-| sta-|\n face | tus |\n{lines}")
+    assert read_wifi_signal(machine.root) == level
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-3 0", "inf 0", "nan nan"])
+def test_an_uptime_that_is_none_is_unknown(machine: Machine, text: str) -> None:
+    machine.write("proc/uptime", text)
+    assert health_of(machine).uptime_s is None
+
+
+def test_a_sensor_that_tells_nonsense_is_unknown(machine: Machine) -> None:
+    machine.heat(5800)
+    assert health_of(machine).temperature_c is None
+
+
+def test_a_frequency_that_was_capped_is_throttling_of_the_past(machine: Machine) -> None:
+    machine.write(FIRMWARE, "20000")
+    wanted = Power(
+        is_under_voltage=False, is_throttled=False, was_under_voltage=False, was_throttled=True
+    )
+    assert read_power(machine.root) == wanted

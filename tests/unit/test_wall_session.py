@@ -12,6 +12,7 @@ import pytest
 
 from camfleet.frame import Frame, FrameHeader
 from camfleet_hub.demand import Demand
+from camfleet_hub.permission import ANYBODY, Sight
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.pictures import Pictures
@@ -88,17 +89,16 @@ async def test_a_raw_picture_holds_up_no_other_tile_and_is_shown_when_it_is_read
     feed.fleet.listeners = (bell.ring,)
     pictures, browser = SlowPictures(), Browser()
     wall = Wall(
-        feed.fleet,
         bell=bell,
         demand=Demand(),
         pictures=pictures,
-        bulletin=Bulletin("home", PORTS, feed.fleet, bell),
+        bulletin=Bulletin("home", PORTS, bell),
         rejected=Counter(),
     )
     feed.fleet.accept(raw(1))
     feed.send("front/main")
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(wall.serve(cast("WebSocket", browser)))
+        tasks.create_task(wall.serve(cast("WebSocket", browser), Sight(feed.fleet, ANYBODY)))
         browser.show("pi/raw", "pi/front")
         assert await browser.tile() == 1
         feed.fleet.accept(raw(2))  # a fast camera has a newer one before the first is ready

@@ -11,6 +11,7 @@ import pytest
 from camfleet import wire
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.frame import FrameHeader, Stages
+from camfleet.machine_health import MachineHealth
 from camfleet.names import MAX_NAMES_BYTES, MAX_STREAMS
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "wire-v1.json").read_text("utf-8"))
@@ -103,7 +104,9 @@ def worst_header(label: str = "") -> FrameHeader:
         ),
         wire.Welcome(2**64 - 1, 1000, tuple(wire.Grant(name, BIG) for name in streams())),
         wire.Credit(tuple(wire.Grant(name, BIG) for name in streams())),
-        wire.Heartbeat(BIG, worst_counters(), 60_000_000_000, WORST_DETECTIONS),
+        wire.Heartbeat(
+            BIG, worst_counters(), 60_000_000_000, WORST_DETECTIONS, (-123.456,) * wire.MAX_FACTS
+        ),
         wire.Detection(
             "c" * 128 + "/" + "p" * 128,
             2**64 - 1,
@@ -163,7 +166,8 @@ def test_the_protocols_page_lists_every_field_in_its_order(
 
 
 @pytest.mark.parametrize(
-    "part", [wire.Counters, wire.DetectionCounters, wire.Grant, wire.StreamState]
+    "part",
+    [wire.Counters, wire.DetectionCounters, wire.Grant, wire.StreamState, MachineHealth],
 )
 def test_it_lists_every_field_of_what_messages_hold_too(part: type[msgspec.Struct]) -> None:
     assert listed(part.__name__) == part.__struct_fields__

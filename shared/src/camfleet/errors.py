@@ -29,6 +29,7 @@ class Reason(StrEnum):
     NAME_TAKEN = "name_taken"
     TOO_MANY = "too_many"
     RATE = "rate"
+    HEALTH = "health"
 
 
 class CamfleetError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from camfleet.frame import Frame
-from camfleet.wire import NO_DETECTIONS, Counters, Detection, DetectionCounters
+from camfleet.wire import NO_DETECTIONS, Counters, Detection, DetectionCounters, Facts
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class NodeReported:
 
     Attributes:
         round_trip_ns: the least that the node measured lately; -1 before the first.
+        health: of its machine, as it came: `from_facts` reads it.
     """
 
     node: str
@@ -41,6 +42,7 @@ class NodeReported:
     counters: tuple[Counters, ...]
     round_trip_ns: int = -1
     detections: DetectionCounters = NO_DETECTIONS
+    health: Facts = ()
 
 
 @dataclass(frozen=True)

@@ -298,6 +298,7 @@ class HubLink:
             heartbeat.counters,
             heartbeat.round_trip_ns,
             heartbeat.detections,
+            heartbeat.health,
         )
 
     def _stranger(

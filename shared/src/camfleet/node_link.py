@@ -21,6 +21,7 @@ from camfleet.draft import Draft
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.frame import FrameHeader, Stages
 from camfleet.liveness import STALE_AFTER_S
+from camfleet.machine_health import MachineHealth, to_facts
 from camfleet.names import check_name, check_streams
 from camfleet.payload import Payload
 from camfleet.pulse import Pulse
@@ -33,6 +34,7 @@ from camfleet.wire import (
     Detection,
     DetectionCounters,
     DropReason,
+    Facts,
     Grants,
     Heartbeat,
     HeartbeatReply,
@@ -107,6 +109,7 @@ class NodeLink:
         self._streams: dict[str, _Stream] = {}
         self._backlog = Backlog()
         self._pulse = Pulse()
+        self._health: Facts = ()
         self._due_ns = 0  # monotonic; at once
         self._heard_ns = 0
         self._noticed_ns = 0  # when its silence was noticed
@@ -194,6 +197,14 @@ class NodeLink:
         age_ns = unix_ns - draft.captured_ns if draft.captured_ns else 0
         self._backlog.put(Waiting(stream, draft, monotonic_ns - max(0, age_ns)))
 
+    def report(self, health: MachineHealth) -> None:
+        """Tell the hub of this machine with every heartbeat from now on.
+
+        Raises:
+            LocalProtocolError: for values that the hub would reject.
+        """
+        self._health = to_facts(health)
+
     def detections(self, unix_ns: int, monotonic_ns: int) -> Iterable[tuple[bytes, Payload]]:
         """Yield the detections that are due now, as (header part, payload part).
 
@@ -251,7 +262,8 @@ class NodeLink:
         counted = self.counters(), self.detection_counters()
         if self.state is LinkState.ONLINE:
             round_trip_ns = self._pulse.beat(unix_ns, monotonic_ns)
-            return (encode(Heartbeat(unix_ns, counted[0], round_trip_ns, counted[1])),)
+            beat = Heartbeat(unix_ns, counted[0], round_trip_ns, counted[1], self._health)
+            return (encode(beat),)
         self._due_ns = monotonic_ns + int(self._backoff.next_s() * _NS)
         asked_chz = tuple(stream.asked_chz for stream in self._streams.values())
         hello = Hello(

@@ -11,6 +11,7 @@ from camfleet.detection import DetectionDraft
 from camfleet.draft import Draft, check_draft
 from camfleet.errors import RemoteProtocolError
 from camfleet.line import End
+from camfleet.machine_health import MachineHealth
 from camfleet.node_link import LinkState, NodeLink
 from camfleet.payload import Payload
 from camfleet.wire import Box, Counters, DetectionCounters
@@ -99,6 +100,15 @@ class Outbox(End):
         with self._changed:
             self._link.detect(stream, draft, time.time_ns(), time.monotonic_ns())
         self._wake()
+
+    def report(self, health: MachineHealth) -> None:
+        """Tell the hub of this machine with every heartbeat from now on.
+
+        Raises:
+            LocalProtocolError: for values that the hub would reject.
+        """
+        with self._changed:
+            self._link.report(health)
 
     def take(self, unix_ns: int, monotonic_ns: int) -> list[tuple[bytes, Payload]]:
         """Return what may go out now as (header part, payload part).

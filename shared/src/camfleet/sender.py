@@ -17,6 +17,7 @@ from camfleet.errors import CamfleetError, LocalProtocolError, RemoteProtocolErr
 from camfleet.frame import Metadata, Stages
 from camfleet.keys import Bundle, Role
 from camfleet.line import Line
+from camfleet.machine_health import MachineHealth
 from camfleet.names import MAIN
 from camfleet.node_link import LinkState, NodeLink
 from camfleet.outbox import Outbox, Outlet
@@ -218,6 +219,14 @@ class Sender(Closing):
     def clock(self) -> Offset | None:
         """The hub's clock minus this machine's, and how sure that is; None before it is known."""
         return self._outbox.clock(time.time_ns())
+
+    def report(self, health: MachineHealth) -> None:
+        """Tell the hub how this machine does, with every heartbeat from now on.
+
+        Raises:
+            LocalProtocolError: for values that no machine has.
+        """
+        self._outbox.report(health)
 
     def counters(self) -> tuple[Counters, ...]:
         """What was captured, sent and dropped on each stream in this session."""

@@ -20,6 +20,7 @@ VERSION: Final = 1
 MAX_HEADER_BYTES: Final = 4096  # one page; a label and a small map fit, a picture does not
 MAX_REASON_BYTES: Final = 12
 MAX_PATTERNS: Final = 16
+MAX_FACTS: Final = 24  # 11 are known; the others are for newer nodes
 MAX_REASONS: Final = 8  # per stream: a reason becomes a metric's label, so there are few
 
 # What becomes a metric's label: short, and safe wherever it is shown.
@@ -28,6 +29,7 @@ DropReason = Word
 Dropped = Annotated[dict[DropReason, Count], msgspec.Meta(max_length=MAX_REASONS)]
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Box = Annotated[tuple[Percent, ...], msgspec.Meta(max_length=4)]  # four, or none
+Facts = Annotated[tuple[bool | int | float | None, ...], msgspec.Meta(max_length=MAX_FACTS)]
 Pattern = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_PATTERN)]
 DeliveryMode = Literal["newest", "all"]
 PortNumber = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
@@ -117,13 +119,15 @@ class Credit(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Heartbeat(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Node to hub: alive at `node_ns` (Unix ns on the node's clock), with these counters.
 
-    `round_trip_ns` is the least one of this link; -1 before it was measured.
+    `round_trip_ns` is the least one of this link; -1 before it was measured. `health` are the
+    fields of a `MachineHealth`, or nothing: what they may be is judged by who reads them.
     """
 
     node_ns: Count
     counters: tuple[Counters, ...]
     round_trip_ns: RoundTripNs = -1
     detections: DetectionCounters = NO_DETECTIONS
+    health: Facts = ()
 
 
 class HeartbeatReply(msgspec.Struct, array_like=True, frozen=True, gc=False):

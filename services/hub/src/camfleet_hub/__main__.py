@@ -27,6 +27,7 @@ from camfleet_hub.detections import Detections
 from camfleet_hub.expiry import Expiry
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.flow import Flow
+from camfleet_hub.history import History
 from camfleet_hub.hub_metrics import HubCollector
 from camfleet_hub.journal import Journal
 from camfleet_hub.key_metrics import KeyCollector
@@ -107,7 +108,7 @@ async def _run(settings: HubSettings) -> int:
     fleet.watchers = (detections.take, journal.detected)
     pictures = Pictures(settings.quality)
     addresses = {"nodes": settings.nodes_port, "imagezmq": settings.imagezmq_port}
-    bulletin = Bulletin(settings.name, addresses, fleet, bell)
+    bulletin = Bulletin(settings.name, addresses, bell)
     with contextlib.ExitStack() as stack:
         stack.callback(pictures.close)
         keyring = open_keyring(settings)
@@ -119,6 +120,7 @@ async def _run(settings: HubSettings) -> int:
         login = _open_login(settings, registry, stack)
         web, metrics = _open_web(settings, stack)
         flow = Flow()
+        history = History()
         hub = Hub(
             bulletin,
             fleet,
@@ -130,6 +132,7 @@ async def _run(settings: HubSettings) -> int:
             viewers_rejected,
             problems=lambda: ports.problems() + flow.problems(),
             login=login,
+            history=history,
         )
         servers = [
             Server(HostCheck(create_app(hub), settings.hosts), web),
@@ -147,7 +150,7 @@ async def _run(settings: HubSettings) -> int:
             )
         )
         _log.info("ready", wall=f"http://{authority(*web.getsockname()[:2])}/")
-        chores = [_sample(fleet, flow), bulletin.run(), lag.run()]
+        chores = [_sample(fleet, flow, history), bulletin.run(), lag.run()]
         if login is not None:
             chores.append(login.run())
         if keyring is not None and keys is not None:
@@ -261,10 +264,11 @@ async def _watch_keys(keyring: Keyring, ports: Ports, keys: KeyCollector) -> Non
         await asyncio.sleep(_REFRESH_S)
 
 
-async def _sample(fleet: Fleet, flow: Flow) -> None:
+async def _sample(fleet: Fleet, flow: Flow, history: History) -> None:
     while True:
         fleet.sample()
         flow.sample(fleet.streams(), fleet.now_ns())
+        history.sample(fleet)
         await asyncio.sleep(_SAMPLE_S)
 
 

@@ -6,6 +6,7 @@ One ingest thread writes it, everybody else reads it; nobody who reads can hold 
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -15,6 +16,10 @@ from camfleet.events import Detected
 MAX_DETECTIONS: Final = 4096
 MAX_PICTURE_BYTES: Final = 64 * 2**20  # 4096 pictures of 16 KiB
 _NS_PER_MS: Final = 1_000_000
+
+
+def _all(_camera_id: str) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,12 @@ class Detections:
             self._give_up(max(self._bytes, key=self._bytes.__getitem__))
 
     def newest(
-        self, limit: int, *, camera_id: str | None = None, before: int | None = None
+        self,
+        limit: int,
+        *,
+        camera_id: str | None = None,
+        before: int | None = None,
+        is_seen: Callable[[str], bool] = _all,
     ) -> list[Kept]:
         """Return up to so many, the newest first.
 
@@ -78,12 +88,15 @@ class Detections:
             limit: how many.
             camera_id: only of this camera (`node/camera`).
             before: only those with a smaller id.
+            is_seen: whether those of a camera (`node/camera`) may be shown.
         """
         everything = list(self._kept.values())  # at once: a thread adds to it
         found = (
             kept
             for kept in reversed(everything)
-            if (before is None or kept.id < before) and camera_id in {None, kept.camera_id}
+            if (before is None or kept.id < before)
+            and camera_id in {None, kept.camera_id}
+            and is_seen(kept.camera_id)
         )
         return list(islice(found, limit))
 

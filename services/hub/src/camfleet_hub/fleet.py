@@ -15,6 +15,7 @@ from camfleet.errors import Reason, RemoteProtocolError
 from camfleet.events import Detected, Event, NodeJoined, NodeLeft, NodeReported
 from camfleet.frame import Frame
 from camfleet.liveness import Liveness
+from camfleet.machine_health import from_facts
 from camfleet.names import MAIN, PREVIEW
 from camfleet.wire import Counters
 from camfleet_hub.authority import authority
@@ -152,6 +153,7 @@ class Fleet:
             node.detections.begin(event.session, event.detections)
             if event.session != node.session:
                 node.session = event.session
+                node.health = None
                 _forget_detections(node)
             asked_fps = dict(zip(_names(event), event.asked_fps, strict=False))
             for counters in sorted(event.counters, key=_previews_last):
@@ -178,6 +180,11 @@ class Fleet:
             stream = node.streams.get(counters.stream)
             if stream is not None:
                 stream.report(counters, now_ns)
+        try:
+            node.health = from_facts(event.health)
+        except RemoteProtocolError as error:  # the rest of the heartbeat is as good as ever
+            node.health = None
+            self.reject(event.node, error)
 
     def _detect(self, event: Detected) -> None:
         """Account for a detection, and tell who looks out for them."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate
+from operator import attrgetter
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -16,6 +17,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from camfleet.liveness import Liveness
+from camfleet.machine_health import MachineHealth
 from camfleet.stats import Histogram
 from camfleet_hub.expiry import Expiry
 from camfleet_hub.fleet import Fleet
@@ -23,6 +25,63 @@ from camfleet_hub.stream import Node, Stream
 
 _CAMERA = ["node", "camera"]
 _NS = 1e9
+_MACHINE: tuple[tuple[str, str, Callable[[MachineHealth], float | None]], ...] = (
+    (
+        "camfleet_node_cpu_ratio",
+        "Of all processors of the node's machine, how much was busy lately.",
+        attrgetter("cpu_share"),
+    ),
+    (
+        "camfleet_node_machine_memory_used_bytes",
+        "That the node's machine cannot give to programs.",
+        attrgetter("memory_used_bytes"),
+    ),
+    (
+        "camfleet_node_machine_memory_bytes",
+        "That the node's machine has.",
+        attrgetter("memory_total_bytes"),
+    ),
+    (
+        "camfleet_node_temperature_celsius",
+        "Of the node's processor.",
+        attrgetter("temperature_c"),
+    ),
+    (
+        "camfleet_node_under_voltage",
+        "1 while the node's power supply is too weak, else 0.",
+        attrgetter("is_under_voltage"),
+    ),
+    (
+        "camfleet_node_throttled",
+        "1 while the node's processor is held back, else 0.",
+        attrgetter("is_throttled"),
+    ),
+    (
+        "camfleet_node_under_voltage_since_start",
+        "1 where that was so since the node's machine was started, else 0.",
+        attrgetter("was_under_voltage"),
+    ),
+    (
+        "camfleet_node_throttled_since_start",
+        "1 where that was so since the node's machine was started, else 0.",
+        attrgetter("was_throttled"),
+    ),
+    (
+        "camfleet_node_wifi_signal_dbm",
+        "Of the node's strongest Wi-Fi link.",
+        attrgetter("wifi_signal_dbm"),
+    ),
+    (
+        "camfleet_node_disk_free_ratio",
+        "Of the node's disk.",
+        attrgetter("disk_free_share"),
+    ),
+    (
+        "camfleet_node_uptime_seconds",
+        "Since the node's machine was started.",
+        attrgetter("uptime_s"),
+    ),
+)
 
 
 class FleetCollector(Collector):
@@ -55,6 +114,7 @@ class FleetCollector(Collector):
         yield self._latency()
         yield from self._detections()
         yield from self._clock()
+        yield from self._machines()
         yield self._up()
         yield self._newest()
 
@@ -204,6 +264,21 @@ class FleetCollector(Collector):
             if node.round_trip_ns >= 0:
                 round_trip.add_metric([node.name], node.round_trip_ns / _NS)
         yield from (offset, uncertainty, round_trip)
+
+    def _machines(self) -> Iterator[Metric]:
+        """What nodes report of their machines; nothing of those that are away."""
+        gauges = {
+            name: GaugeMetricFamily(name, text, labels=["node"]) for name, text, _ in _MACHINE
+        }
+        now_ns = self._fleet.now_ns()
+        for node in self._nodes():
+            if node.liveness(now_ns) is Liveness.OFFLINE:
+                continue
+            for name, _, read in _MACHINE:
+                value = read(node.health) if node.health else None
+                if value is not None:
+                    gauges[name].add_metric([node.name], value)
+        yield from gauges.values()
 
     def _up(self) -> Metric:
         up = GaugeMetricFamily(

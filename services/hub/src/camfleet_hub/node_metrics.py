@@ -53,14 +53,15 @@ class NodeCollector(Collector):
         )
         info = GaugeMetricFamily(
             "camfleet_node_info",
-            "Always 1; what runs on a node, as it says itself.",
+            "Always 1; what runs on a node that is here, as it says itself.",
             labels=["node", "software"],
         )
-        silence_ns, now_s = self._fleet.now_ns(), time.time()
+        now_ns, now_s = self._fleet.now_ns(), time.time()
         for node in self._expiry.nodes():
-            heard.add_metric([node.name], now_s - (silence_ns - node.heard_ns) / _NS)
+            heard.add_metric([node.name], now_s - (now_ns - node.heard_ns) / _NS)
             if node.has_heartbeat:
                 joined.add_metric([node.name], node.joined)
+            if node.software and node.liveness(now_ns) is not Liveness.OFFLINE:
                 info.add_metric([node.name, node.software], 1)
         yield from (heard, joined, info)
 

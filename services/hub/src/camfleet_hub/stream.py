@@ -9,6 +9,7 @@ from camfleet.clock import Offset
 from camfleet.events import Detected
 from camfleet.frame import Frame
 from camfleet.liveness import Liveness, liveness, usual_interval_s
+from camfleet.machine_health import MachineHealth
 from camfleet.names import MAIN
 from camfleet.stats import DetectionStats, RateMeter, StreamStats
 from camfleet.wire import Counters
@@ -56,6 +57,7 @@ class Stream:
         self.dropped: Counter[tuple[str, str]] = Counter()
         self.forwarded = 0
         self.heard_ns = 0
+        self._reported_ns = 0
         self.detections: Counter[tuple[str, str]] = Counter()
         self.takes_place = takes_place
         self.asked_fps = 0.0
@@ -71,6 +73,11 @@ class Stream:
         """The last frame that arrived; None before the first."""
         arrival = self.arrival
         return arrival.frame if arrival else None
+
+    @property
+    def counted_ns(self) -> int:
+        """When the node's count of its pictures came last, with a frame or a heartbeat; or 0."""
+        return max(self.heard_ns, self._reported_ns)
 
     def drop(self, place: str, reason: str, count: int = 1) -> None:
         """Count frames that a consumer did not get; each place counts on one thread."""
@@ -91,6 +98,7 @@ class Stream:
         """
         withheld = self.stats.withheld
         self.stats.report(counters)
+        self._reported_ns = monotonic_ns
         if self.stats.withheld > withheld:
             self._give_sign(monotonic_ns)
 
@@ -161,6 +169,7 @@ class Node:
         session: of its last hello.
         joined: how often it was welcomed: each start, and each return.
         metrics_at: host and port of its own metrics; empty where they cannot be reached.
+        health: of its machine, as its last heartbeat had it; None where it tells nothing.
     """
 
     def __init__(self, name: str, *, has_heartbeat: bool) -> None:
@@ -175,6 +184,7 @@ class Node:
         self.session: int | None = None
         self.joined = 0
         self.metrics_at = ""
+        self.health: MachineHealth | None = None
 
     @property
     def clock(self) -> Offset | None:

@@ -17,6 +17,7 @@ from argon2.low_level import Type
 
 from camfleet.errors import LocalProtocolError
 from camfleet.private_file import make_private_folder, read_private, write_private
+from camfleet_hub.permission import ALL_CAMERAS, Identity, Role
 
 ADMIN: Final = "admin"
 MIN_PASSWORD: Final = 12  # characters
@@ -60,6 +61,10 @@ class Users:
     def hash_of(self, name: str) -> str | None:
         """The hash of a user's password as of the last look at the file, or None."""
         return self._hashes.get(name)
+
+    def identity(self, name: str) -> Identity:
+        """Who a user is, and may see."""
+        return Identity(name, Role.ADMINISTRATOR, ALL_CAMERAS)
 
     @property
     def any_hash(self) -> str:

@@ -11,6 +11,8 @@ from typing import Final, Protocol
 
 import structlog
 
+from camfleet.machine_health import KNOWS_NOTHING
+from camfleet_node.host.machine import Machine
 from camfleet_node.host.memory import Memory, read_memory
 from camfleet_node.host.temperature import read_temperature
 from camfleet_node.host.text import ROOT
@@ -44,6 +46,7 @@ class HostWatch:
         throttling: what holds the machine back; None where that is not known.
         memory: what is used, and what may be.
         is_hot: cameras are spared.
+        health: of the whole machine, for its hub.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class HostWatch:
         self.throttling: tuple[str, ...] | None = None
         self.memory = Memory(0, 0, 0)
         self.is_hot = False
+        self._machine = Machine(root)
+        self.health = KNOWS_NOTHING
 
     def look(self, monotonic_ns: int) -> str:
         """Look, every two seconds at most.
@@ -71,6 +76,7 @@ class HostWatch:
         self._look_at_heat()
         self._look_at_throttling()
         self.memory = read_memory(self._root)
+        self.health = self._machine.read(self.memory, self.temperature_c)
         if self.memory.share < self._memory_share:
             return ""
         used, limit = (f"{size / _MIB:.0f} MiB" for size in self.memory[:2])

@@ -19,6 +19,8 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from camfleet_hub.permission import ANYBODY
+from camfleet_hub.web.asking import identify
 from camfleet_hub.web.login import Login, TooManyTriesError
 from camfleet_hub.web.origin import is_same_origin
 from camfleet_hub.web.sessions import Session
@@ -35,6 +37,18 @@ _MOST_BASIC: Final = 2048  # characters
 _MOST_TARGET: Final = 1024
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _CHALLENGE: Final = _NO_STORE | {"WWW-Authenticate": 'Basic realm="camfleet", charset="UTF-8"'}
+
+
+class OpenAccess:
+    """Wraps an application that whoever reaches it may watch, and nobody administers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        identify(scope, ANYBODY)
+        await self._app(scope, receive, send)
 
 
 class Access:
@@ -85,6 +99,7 @@ class Access:
         """Serve until the request is done or its session ends, whichever comes first."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a server runs each request in one
+        identify(scope, session.identity)
         with session.holding(task.cancel):
             try:
                 await self._app(scope, receive, send)

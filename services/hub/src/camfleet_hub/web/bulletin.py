@@ -1,4 +1,4 @@
-"""What every browser is told of the fleet: written once for all of them, however many look."""
+"""What every browser is told of the fleet: written once for all who see the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from camfleet.names import MAIN
-from camfleet_hub.fleet import Fleet
+from camfleet.pattern import StreamPattern
+from camfleet_hub.permission import ALL_CAMERAS, Sight
 from camfleet_hub.web import models
 from camfleet_hub.web.bell import NEW_CAMERAS, Bell
 
@@ -23,18 +24,16 @@ class Bulletin:
     Args:
         hub_name: shown on the wall.
         ports: where cameras connect to, by `nodes` and `imagezmq`.
-        fleet: what it tells of.
         bell: rings when there is a new camera.
 
     Attributes:
         readers: browsers that are told of it now.
     """
 
-    def __init__(self, hub_name: str, ports: dict[str, int], fleet: Fleet, bell: Bell) -> None:
+    def __init__(self, hub_name: str, ports: dict[str, int], bell: Bell) -> None:
         self._about = {"type": "fleet", "hub": hub_name, "ports": ports}
-        self._fleet = fleet
         self._bell = bell
-        self._text = ""
+        self._texts: dict[tuple[StreamPattern, ...], str] = {}  # by what may be seen
         self._renewed = asyncio.Event()
         self.readers = 0
 
@@ -43,26 +42,29 @@ class Bulletin:
         with self._bell.listening(NEW_CAMERAS) as changed:
             while True:
                 changed.clear()
-                self._text = ""  # who reads it first writes it
+                self._texts.clear()  # who reads it first writes it
                 self._renewed.set()
                 self._renewed = asyncio.Event()
                 await asyncio.sleep(_SOONEST_S)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), _RENEWED_S - _SOONEST_S)
 
-    async def editions(self) -> AsyncIterator[str]:
+    async def editions(self, sight: Sight) -> AsyncIterator[str]:
         """Yield the text as it is now, and whenever it was renewed; who is slow misses some."""
+        identity = sight.identity
+        seen = ALL_CAMERAS if identity.sees_everything else identity.cameras
         while True:
             renewed = self._renewed
-            self._text = self._text or self._write()
-            yield self._text
+            text = self._texts.get(seen) or self._write(sight)
+            self._texts[seen] = text
+            yield text
             await renewed.wait()
 
-    def _write(self) -> str:
-        now_ns = self._fleet.now_ns()
+    def _write(self, sight: Sight) -> str:
+        now_ns = sight.now_ns()
         cameras = [
             models.camera(stream, now_ns).model_dump()
-            for stream in self._fleet.streams()
+            for stream in sight.streams()
             if stream.profile == MAIN
         ]
         message = self._about | {"cameras": cameras}

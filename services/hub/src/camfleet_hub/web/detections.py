@@ -9,6 +9,7 @@ from fastapi import FastAPI, HTTPException, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from camfleet_hub.detections import Detections, Kept
+from camfleet_hub.web.asking import Seen
 
 _MOST: Final = 500
 _MAX_ID: Final = 2**53  # what JavaScript can count
@@ -58,6 +59,7 @@ def add_detections(app: FastAPI, detections: Detections) -> None:
 
     @app.get("/api/detections")
     async def page(
+        sight: Seen,
         camera: Annotated[
             str | None, Query(max_length=_MAX_CAMERA_ID, description="Only of this: node/camera.")
         ] = None,
@@ -67,7 +69,7 @@ def add_detections(app: FastAPI, detections: Detections) -> None:
         ] = None,
     ) -> DetectionPage:
         """What detectors reported of late, the newest first."""
-        found = detections.newest(limit + 1, camera_id=camera, before=before)
+        found = detections.newest(limit + 1, camera_id=camera, before=before, is_seen=sight.may_see)
         shown = found[:limit]
         return DetectionPage(
             detections=[view(kept) for kept in shown],
@@ -75,10 +77,10 @@ def add_detections(app: FastAPI, detections: Detections) -> None:
         )
 
     @app.get("/api/detections/{number}.jpg", response_class=Response)
-    async def picture(number: Annotated[int, Path(ge=0, le=_MAX_ID)]) -> Response:
+    async def picture(sight: Seen, number: Annotated[int, Path(ge=0, le=_MAX_ID)]) -> Response:
         """The small picture that came with a detection."""
         kept = detections.find(number)
-        if kept is None or not kept.detected.picture:
+        if kept is None or not kept.detected.picture or not sight.may_see(kept.camera_id):
             raise HTTPException(404, f"there is no picture of detection {number}, or no longer")
         return Response(kept.detected.picture, media_type="image/jpeg", headers=_NO_STORE)
 

@@ -87,7 +87,7 @@ class Login:
         if not await self._is_right(user, password, address):
             return None
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-        self._browsers.open(_key(token), user)
+        self._browsers.open(_key(token), self._users.identity(user))
         _log.info("logged in", user=user, address=address)
         return token
 
@@ -108,7 +108,7 @@ class Login:
         key = self._digest(user, password)
         found = self._programs.find(key)
         if found is None and await self._is_right(user, password, address):
-            found = self._programs.find(key) or self._programs.open(key, user)
+            found = self._programs.find(key) or self._programs.open(key, self._users.identity(user))
         return found
 
     async def run(self) -> None:

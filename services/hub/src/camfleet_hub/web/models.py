@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Literal
 
+import msgspec
 from pydantic import BaseModel, Field
 
 from camfleet.liveness import Liveness
 from camfleet.names import MAIN
-from camfleet_hub.fleet import Fleet
+from camfleet_hub.permission import Sight
 from camfleet_hub.stream import Node, Stream
 
 State = Literal["online", "stale", "offline"]
@@ -74,6 +75,22 @@ class CameraCounts(Camera):
     profiles: list[Profile] = Field(description="Its other streams.")
 
 
+class Machine(BaseModel):
+    """What a node reports of its machine; null where it cannot know."""
+
+    cpu_share: float | None = Field(description="Of all processors, busy lately; 0 to 1.")
+    memory_used_bytes: int | None
+    memory_total_bytes: int | None
+    temperature_c: float | None = Field(description="Of its processor.")
+    is_under_voltage: bool | None = Field(description="Its power supply is too weak now.")
+    is_throttled: bool | None = Field(description="Its processor is held back now.")
+    was_under_voltage: bool | None = Field(description="It was since the machine's start.")
+    was_throttled: bool | None = Field(description="It was since the machine's start.")
+    wifi_signal_dbm: float | None = Field(description="Of its strongest Wi-Fi link.")
+    disk_free_share: float | None = Field(description="0 to 1.")
+    uptime_s: float | None = Field(description="Since the machine's start.")
+
+
 class NodeView(BaseModel):
     """One node and its cameras."""
 
@@ -82,6 +99,9 @@ class NodeView(BaseModel):
     software: str
     rejected: dict[str, int] = Field(description="Messages about none of its cameras, by reason.")
     detections_lost: int = Field(description="Detections that were sent and never arrived.")
+    machine: Machine | None = Field(
+        description="How its machine does; null where it tells nothing, or is offline."
+    )
     cameras: list[CameraCounts]
 
 
@@ -109,17 +129,24 @@ def camera(stream: Stream, now_ns: int) -> Camera:
     )
 
 
-def nodes(fleet: Fleet) -> list[NodeView]:
-    """Describe the whole fleet now."""
-    now_ns = fleet.now_ns()
+def nodes(sight: Sight) -> list[NodeView]:
+    """Describe now what of the fleet may be seen."""
+    now_ns = sight.now_ns()
     rejected: _Rejected = defaultdict(dict)
-    for (node, name, reason), count in fleet.rejected.copy().items():
+    for (node, name, reason), count in sight.rejected().items():
         rejected[node, name][reason.value] = count
-    return [_node(node, now_ns, rejected) for node in fleet.nodes()]
+    return [_node(node, sight, now_ns, rejected) for node in sight.nodes()]
 
 
-def _node(node: Node, now_ns: int, rejected: _Rejected) -> NodeView:
-    streams = sorted(node.streams.values(), key=lambda stream: stream.id)
+def machine(node: Node, now_ns: int) -> Machine | None:
+    """Describe a node's machine; of a node that is away nothing is known."""
+    if node.health is None or node.liveness(now_ns) is Liveness.OFFLINE:
+        return None
+    return Machine(**msgspec.structs.asdict(node.health))
+
+
+def _node(node: Node, sight: Sight, now_ns: int, rejected: _Rejected) -> NodeView:
+    streams = sight.streams_of(node)
     mains = {stream.camera: stream for stream in streams if stream.profile == MAIN}
     # A camera without its main profile is none of ours, and shown all the same.
     cameras = [one for one in streams if mains.get(one.camera, one) is one]
@@ -129,6 +156,7 @@ def _node(node: Node, now_ns: int, rejected: _Rejected) -> NodeView:
         software=node.software,
         rejected=rejected.get((node.name, ""), {}),
         detections_lost=node.detections.lost,
+        machine=machine(node, now_ns),
         cameras=[_counts(stream, now_ns, rejected) for stream in cameras],
     )
 

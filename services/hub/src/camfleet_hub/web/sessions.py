@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from camfleet_hub.permission import Identity
+
 _NS: Final = 1_000_000_000
 IDLE_S: Final = 3 * 86_400.0  # a display that is switched off over a weekend
 ABSOLUTE_S: Final = 30 * 86_400.0
@@ -21,12 +23,12 @@ class Session:
     """One log-in.
 
     Attributes:
-        user: whose it is.
+        identity: whose it is, as of the log-in.
         is_over: it ended, and what it still serves is being cut off.
     """
 
-    def __init__(self, user: str, now_ns: int) -> None:
-        self.user = user
+    def __init__(self, identity: Identity, now_ns: int) -> None:
+        self.identity = identity
         self.is_over = False
         self.opened_ns = self.used_ns = now_ns
         self._cuts: set[Callable[[], object]] = set()
@@ -79,12 +81,12 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def open(self, key: bytes, user: str) -> Session:
+    def open(self, key: bytes, identity: Identity) -> Session:
         """Begin a session; one that has this key already ends."""
         self.end(key)
         while len(self._sessions) >= self._most:
             self._sessions.popitem(last=False)[1].end()
-        session = self._sessions[key] = Session(user, self._monotonic_ns())
+        session = self._sessions[key] = Session(identity, self._monotonic_ns())
         return session
 
     def find(self, key: bytes) -> Session | None:

@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from camfleet.errors import RemoteProtocolError
 from camfleet.payload import Payload
 from camfleet_hub.demand import Demand
-from camfleet_hub.fleet import Fleet
+from camfleet_hub.permission import Sight
 from camfleet_hub.stream import Arrival, Stream
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
@@ -34,7 +34,6 @@ class Wall:
     """Serves browsers; each gets a session of its own.
 
     Args:
-        fleet: every camera.
         bell: rings when one has a newer frame.
         demand: which ones somebody wants.
         pictures: makes JPEGs of frames.
@@ -44,7 +43,6 @@ class Wall:
 
     def __init__(
         self,
-        fleet: Fleet,
         *,
         bell: Bell,
         demand: Demand,
@@ -52,21 +50,20 @@ class Wall:
         bulletin: Bulletin,
         rejected: Counter[str],
     ) -> None:
-        self.fleet = fleet
         self.bell = bell
         self.demand = demand
         self.pictures = pictures
         self.bulletin = bulletin
         self.rejected = rejected
 
-    async def serve(self, socket: WebSocket) -> None:
-        """Serve one browser until it goes away, or does something that none of ours does."""
+    async def serve(self, socket: WebSocket, sight: Sight) -> None:
+        """Serve one browser what it may see, until it goes away or does what none of ours does."""
         if not is_same_origin(socket):
             self.rejected["origin"] += 1
             await socket.close(_POLICY_VIOLATION, "want a page of this hub")
             return
         await socket.accept()
-        session = _Session(self, socket)
+        session = _Session(self, socket, sight)
         self.bulletin.readers += 1
         try:
             with contextlib.suppress(WebSocketDisconnect):
@@ -86,8 +83,9 @@ class _Making(NamedTuple):
 class _Session:
     """One browser: a task that reads it, one that sends frames, one that tells the fleet."""
 
-    def __init__(self, wall: Wall, socket: WebSocket) -> None:
+    def __init__(self, wall: Wall, socket: WebSocket, sight: Sight) -> None:
         self._wall = wall
+        self._sight = sight
         self._socket = socket
         self._viewer = Viewer()
         self._woken = asyncio.Event()
@@ -133,7 +131,7 @@ class _Session:
             case Show(tiles):
                 before = self._viewer.cameras
                 self._wall.bell.forget(before, self._woken)
-                self._viewer.show(tiles)
+                self._viewer.show(one for one in tiles if self._sight.may_see(one.camera))
                 self._wall.demand.change(before, self._viewer.cameras)
                 self._making.clear()
                 self._wall.bell.listen(self._viewer.cameras, self._woken)
@@ -152,7 +150,7 @@ class _Session:
         while not self._wall.bell.is_closed:
             await self._woken.wait()
             self._woken.clear()
-            for tile, stream, arrival in self._viewer.due(self._wall.fleet.find):
+            for tile, stream, arrival in self._viewer.due(self._sight.find):
                 if arrival.frame.header.codec == "jpeg":
                     await self._show(tile, stream, arrival, arrival.frame.payload)
                 else:
@@ -181,7 +179,7 @@ class _Session:
             await self._socket.send_bytes(b"".join((header, jpeg)))
 
     async def _tell(self) -> None:
-        async for text in self._wall.bulletin.editions():
+        async for text in self._wall.bulletin.editions(self._sight):
             await self._socket.send_text(text)
 
     async def _refuse(self, message: str) -> None:

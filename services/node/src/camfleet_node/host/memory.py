@@ -17,11 +17,13 @@ class Memory(NamedTuple):
         used: by this process, of what the kernel cannot take back: without pages of files.
         limit: that it may use, with all others in its control group.
         available: on the whole machine, before it must swap or kill.
+        total: of the whole machine.
     """
 
     used: int
     limit: int
     available: int
+    total: int = 0
 
     @property
     def share(self) -> float:
@@ -38,6 +40,7 @@ def read_memory(root: Path = ROOT) -> Memory:
         used=_bytes(process, "RssAnon") + _bytes(process, "RssShmem"),
         limit=min((limit for limit in limits if limit), default=0),
         available=_bytes(machine, "MemAvailable"),
+        total=_bytes(machine, "MemTotal"),
     )
 
 

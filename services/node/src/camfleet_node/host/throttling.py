@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from camfleet_node.host.text import ROOT, read_number, read_text
 
@@ -17,18 +17,47 @@ _FLAGS: Final = (
     (3, "soft temperature limit"),
 )
 _SINCE_START: Final = 16
+_HELD_BACK: Final = 0b1110
 # Of kernels whose device trees name the firmware's node one way or another.
 _FIRMWARE: Final = ("soc*/*firmware/get_throttled", "*firmware/get_throttled")
 
 
+class Power(NamedTuple):
+    """Whether the supply is weak and the processor held back; None where nobody knows."""
+
+    is_under_voltage: bool | None = None
+    is_throttled: bool | None = None
+    was_under_voltage: bool | None = None
+    was_throttled: bool | None = None
+
+
 def read_throttling(root: Path = ROOT) -> tuple[str, ...] | None:
     """What holds the machine back now, and what has since its start; None where nobody knows."""
+    bits = _read_bits(root)
+    if bits is not None:
+        return _decode(bits)
+    alarm = _read_alarm(root)
+    return None if alarm is None else (UNDER_VOLTAGE,) * alarm
+
+
+def read_power(root: Path = ROOT) -> Power:
+    """The same as four answers: any flag but under-voltage holds the processor back."""
+    bits = _read_bits(root)
+    if bits is None:
+        return Power(is_under_voltage=_read_alarm(root))
+    before = bits >> _SINCE_START
+    return Power(
+        bool(bits & 1), bool(bits & _HELD_BACK), bool(before & 1), bool(before & _HELD_BACK)
+    )
+
+
+def _read_bits(root: Path) -> int | None:
     for pattern in _FIRMWARE:
         for path in sorted((root / "sys/devices/platform").glob(pattern)):
             bits = read_number(path, 16)
             if bits is not None:
-                return _decode(bits)
-    return _read_voltage(root)
+                return bits
+    return None
 
 
 def _decode(bits: int) -> tuple[str, ...]:
@@ -41,10 +70,10 @@ def _decode(bits: int) -> tuple[str, ...]:
     return (*now, *before)
 
 
-def _read_voltage(root: Path) -> tuple[str, ...] | None:
+def _read_alarm(root: Path) -> bool | None:
     """The alarm of the driver `rpi_volt`, which knows under-voltage alone."""
     for device in sorted((root / "sys/class/hwmon").glob("hwmon*")):
         alarm = read_number(device / "in0_lcrit_alarm")
         if read_text(device / "name") == "rpi_volt" and alarm is not None:
-            return (UNDER_VOLTAGE,) if alarm else ()
+            return bool(alarm)
     return None
