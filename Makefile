@@ -9,7 +9,7 @@ DEV_READY := $(VENV)/.dev-ready
 ANSIBLE_READY := $(VENV)/.ansible-ready
 IMAGES := build/images
 
-.PHONY: help run test test-containers unit fuzz coverage lint types bench docs screenshot lock images pi test-rollout test-rollout-full lint-ansible clean
+.PHONY: help run test test-containers test-monitoring unit fuzz coverage lint types bench docs screenshot lock images pi test-rollout test-rollout-full lint-ansible clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,6 +39,10 @@ test: $(DEV_READY)  ## set up what is needed and run every check and test
 	@$(MAKE) --no-print-directory lint types
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/property tests/integration
 	$(BIN)/python -m pytest tests/browser
+
+test-monitoring: $(DEV_READY)  ## rules with promtool, every query, and the alerts of a fleet in trouble, in minutes
+	@tests/monitoring/install.sh
+	$(BIN)/python -m pytest tests/monitoring
 
 # A builder whose network has a certificate authority of its own trusts it already.
 test-containers: export EXTRA_CA ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
@@ -103,7 +107,7 @@ types: $(DEV_READY)  ## mypy, strict
 	$(BIN)/mypy
 
 bench: $(DEV_READY)  ## run every benchmark and rebuild the tables of docs/performance.md
-	for name in ingest raw link restart fleet curve node; do $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
+	for name in ingest raw link restart fleet curve node metrics; do $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
 	$(BIN)/python benchmarks/tables.py
 
 screenshot: $(DEV_READY)  ## take the README's picture of the wall anew

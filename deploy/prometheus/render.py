@@ -20,7 +20,7 @@ GRAFANA: Final = "http://127.0.0.1:3000"
 ALERTMANAGER: Final = "alertmanager:9093"
 _MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION: Final = re.compile(
-    r"(?P<before>\bfor: |interval: |timeout: |\[)(?P<count>\d+)(?P<unit>ms|[smhd])(?=\]|\s)"
+    r"(?P<before>\bfor: |interval: |\[)(?P<count>\d+)(?P<unit>ms|[smhd])(?=\]|\s)"
 )
 
 

@@ -73,9 +73,10 @@ class Prometheus:
     def is_ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
         try:
-            return bool(self.query("up"))
+            urllib.request.urlopen(f"http://127.0.0.1:{self._port}/-/ready", timeout=10).close()
         except OSError:
             return False
+        return bool(self.query("up"))
 
     def firing(self) -> set[tuple[str, str]]:
         """Which alerts fire, each with its node, or an empty text."""
