@@ -23,6 +23,7 @@ from camfleet_hub.loop_lag import LoopLag
 from camfleet_hub.metrics import FleetCollector
 from camfleet_hub.node_metrics import NodeCollector as FleetNodeCollector
 from camfleet_hub.port_metrics import PortCollector
+from camfleet_hub.web.certificate_metrics import CertificateCollector
 from camfleet_hub.web.login_metrics import LoginCollector
 from camfleet_node.host.memory import Memory
 from camfleet_node.metrics import NodeCollector
@@ -81,12 +82,14 @@ def hub() -> list[Metric]:
     expiry = Expiry(fleet)
     ports: Any = stub(keyed={}, all={}, nodes=stub(flights=list), subscribers=stub(subscribers=0))
     login: Any = stub(failed=Counter())
+    certificate: Any = stub(expires_s=None)
     with tempfile.TemporaryDirectory() as folder:
         collectors = [
             FleetCollector(fleet, Counter(), expiry),
             FleetNodeCollector(fleet, expiry),
             PortCollector(ports),
             LoginCollector(login),
+            CertificateCollector(certificate),
             KeyCollector(Keyring(Path(folder) / "state")),
             HubCollector(
                 "camfleet-hub 0",

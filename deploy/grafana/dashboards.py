@@ -19,7 +19,7 @@ from grafana_foundation_sdk.builders import (
     timeseries,
 )
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.common import BigValueColorMode, StackingMode
+from grafana_foundation_sdk.models.common import BigValueColorMode, FieldTextAlignment, StackingMode
 from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
     DashboardLinkType,
@@ -408,6 +408,8 @@ def _nodes() -> table.Panel:
         .datasource(SOURCE)
         .span(WHOLE)
         .height(HEIGHT + 2)
+        .align(FieldTextAlignment.AUTO)
+        .inspect(False)
         .sort_by([common.TableSortByFieldState().display_name("Trouble").desc(True)])
         .override_by_name("Node", [DynamicConfigValue("links", links)])
         .override_by_name("Captured of asked", _looks("percentunit", 0.8, is_low_bad=True))

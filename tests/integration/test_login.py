@@ -35,10 +35,11 @@ from camfleet_hub.demand import Demand
 from camfleet_hub.detections import Detections
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.users import Users
-from camfleet_hub.web.access import COOKIE, LOGIN, LOGOUT, OPEN_PATHS
+from camfleet_hub.web.access import LOGIN, LOGOUT, OPEN_PATHS
 from camfleet_hub.web.app import Hub, create_app
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
+from camfleet_hub.web.cookie import COOKIE
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.pictures import Pictures
 
@@ -573,7 +574,7 @@ def test_a_hub_without_log_in_makes_no_password_and_warns(house: House) -> None:
     assert not (house.state / "users.json").exists()
     assert "no log-in: whoever reaches the wall may watch" in house.hub.said()
     assert Visitor(house).ask(LOGIN).status == 404
-    assert b'<form hidden id="logout"' in Visitor(house).ask("/").body
+    assert b'<form id="logout" hidden' in Visitor(house).ask("/").body
 
 
 def test_another_password_ends_every_session(visitor: Visitor, until: Until) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
@@ -296,9 +296,9 @@ def test_a_nodes_bundle_is_not_a_subscribers() -> None:
 # At a real hub, with keys.
 
 
-def enrol(house: House, name: str) -> Bundle:
+def enrol(house: House, name: str, cameras: Sequence[str] = ("*",)) -> Bundle:
     address = f"tcp://127.0.0.1:{house.ports['SUBSCRIBERS']}"
-    return Keyring(house.state).enrol(name, Role.SUBSCRIBER, address)
+    return Keyring(house.state).enrol(name, Role.SUBSCRIBER, address, cameras=cameras)
 
 
 def test_a_subscriber_with_keys_reads_from_a_real_hub_until_they_are_revoked(
@@ -313,6 +313,39 @@ def test_a_subscriber_with_keys_reads_from_a_real_hub_until_they_are_revoked(
         Keyring(house.state).revoke("desk")
         until(lambda: house.metric("camfleet_subscribers") == 0)
         until(lambda: "not enrolled" in reader.refusal, lambda: reader.refusal)
+
+
+def some(reader: Subscriber, until: Until) -> list[DeliveredFrame]:
+    """The next ten frames."""
+    found: list[DeliveredFrame] = []
+    while len(found) < 10:
+        frame = until(lambda: reader.take(0.5))
+        assert frame is not None
+        found.append(frame)
+    return found
+
+
+def camera_of(frame: DeliveredFrame) -> str:
+    return f"{frame.node}/{frame.header.stream.partition('/')[0]}"
+
+
+def test_a_subscriber_reads_and_lists_its_own_cameras_and_others_once_it_may(
+    house: House, until: Until
+) -> None:
+    house.start_hub()
+    house.start_node("pi", "front", "back")
+    house.await_frames("pi/front", "pi/back")
+    with Subscriber(None, "*", bundle=enrol(house, "desk", ["pi/front"])) as reader:
+        assert {camera_of(frame) for frame in some(reader, until)} == {"pi/front"}
+        listed = until(lambda: reader.streams(5)) or ()
+        assert {f"{one.node}/{one.stream.partition('/')[0]}" for one in listed} == {"pi/front"}
+        house.start_node("late", "front")  # a camera that comes later
+        house.await_frames("late/front")
+        assert {camera_of(frame) for frame in some(reader, until)} == {"pi/front"}
+        Keyring(house.state).permit("desk", ["*/back"])
+        until(lambda: {camera_of(frame) for frame in some(reader, until)} == {"pi/back"})
+    forwarded = 'camfleet_frames_forwarded_total{camera="front",node="late"}'
+    assert house.metric(forwarded) == 0
 
 
 def test_a_stranger_gets_nothing_from_a_hub_with_keys(house: House, until: Until) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -20,6 +22,27 @@ COMPARISON: Final = re.compile(r" (==|!=|>=|<=|>|<) [\d.]+")
 SETTING: Final = re.compile(r" (?:and|unless) ")  # where a second condition begins
 MATCHING: Final = re.compile(r"^on ?\([^)]*\) ?")  # and what it is matched by
 NODE: Final = "garden"
+
+
+class TlsHouse(House):
+    """A house whose hub speaks https to browsers; its port for metrics does not."""
+
+    def is_serving(self) -> bool:
+        assert self.hub.process.poll() is None, self.hub.said()
+        try:
+            return self.get("/metrics", "METRICS").status == 200
+        except OSError:
+            return False
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate and its key, for a month."""
+    certificate, key = folder / "hub.pem", folder / "hub.key"
+    words = ["openssl", "req", "-x509", "-nodes", "-days", "30", "-subj", "/CN=hub"]
+    words += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*words, *files], check=True, capture_output=True)
+    return certificate, key
 
 
 def board_queries() -> Iterator[tuple[str, str]]:
@@ -40,14 +63,21 @@ def rules(prometheus: Prometheus) -> list[dict[str, Any]]:
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A hub with two nodes, one of which opens its own metrics, and a Prometheus."""
     folder = tmp_path_factory.mktemp("fleet")
-    house = House(folder)
+    house = TlsHouse(folder)
     (folder / "machine").mkdir()
     machine = Machine(folder / "machine")
     (folder / "prometheus").mkdir()
     with held_ports(2) as (own, port):
         prometheus = None
         try:
-            house.start_hub({"CAMFLEET_HUB_AUTH": "password"})
+            certificate, key = make_certificate(folder)
+            house.start_hub(
+                {
+                    "CAMFLEET_HUB_AUTH": "password",
+                    "CAMFLEET_HUB_TLS_CERTIFICATE": str(certificate),
+                    "CAMFLEET_HUB_TLS_KEY": str(key),
+                }
+            )
             is_open = {
                 "CAMFLEET_NODE_METRICS_BIND": "0.0.0.0",
                 "CAMFLEET_NODE_METRICS_PORT": str(own),

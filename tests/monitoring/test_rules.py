@@ -52,6 +52,7 @@ HEALTHY: Final = {
     'process_max_fds{job="camfleet"}': "65536x",
     "camfleet_hub_disk_free_ratio": "0.5x",
     "camfleet_keys_readable": "1x",
+    "camfleet_certificate_expiry_timestamp_seconds": "2600000x",
     'camfleet_handshakes_failed_total{port="nodes", reason="key"}': "0x",
     'camfleet_handshakes_failed_total{port="nodes", reason="other"}': "0+1x",
     'camfleet_logins_failed_total{reason="wrong"}': "0+0.05x",
@@ -122,6 +123,7 @@ CASES: Final = {
         {'camfleet_handshakes_failed_total{port="nodes", reason="key"}': "0+1x"}, {"port": "nodes"}
     ),
     "LoginsFail": Case({'camfleet_logins_failed_total{reason="wrong"}': "0+1x"}, {}),
+    "CertificateExpires": Case({"camfleet_certificate_expiry_timestamp_seconds": "90000x"}, {}),
 }
 
 

@@ -26,7 +26,11 @@ class Hub:
     """A link, and what a subscriber says to it."""
 
     def __init__(self, max_subscribers: int = 256) -> None:
-        self.link = ForwardLink(7, max_subscribers)
+        self.hidden: set[tuple[str | None, str, str]] = set()
+        self.link = ForwardLink(7, max_subscribers, may_see=self._may_see)
+
+    def _may_see(self, *what: str | None) -> bool:
+        return what not in self.hidden
 
     def say(
         self,
@@ -302,7 +306,7 @@ def test_whose_key_was_revoked_is_let_go_on_every_connection(hub: Hub) -> None:
 
 
 def test_anybody_may_look_without_a_subscription(hub: Hub) -> None:
-    assert hub.say(wire.Look(("pi/*",))) == Looked(A, (parse_pattern("pi/*"),))
+    assert hub.say(wire.Look(("pi/*",))) == Looked(A, None, (parse_pattern("pi/*"),))
     assert len(hub.link) == 0
 
 
@@ -330,3 +334,47 @@ def test_one_key_cannot_take_all_places(hub: Hub) -> None:
     hub.say(said, bytes([0]), caller="me")  # again is not one more
     hub.say(said, b"another", caller="you")
     assert len(hub.link) == 17
+
+
+# what may not be seen
+
+
+def join(hub: Hub, caller: str, identity: bytes = A, delivery: wire.DeliveryMode = "all") -> None:
+    hub.say(wire.Subscribe(1, ("*",), delivery), identity, caller=caller)
+    hub.ask(60, identity=identity)
+
+
+def test_a_frame_that_a_caller_may_not_see_is_neither_wanted_nor_delivered(hub: Hub) -> None:
+    hub.hidden.add(("desk", "pi", "door"))
+    join(hub, "desk")
+    for stream in ("pi/pond", "pi/door", "pi/door/preview"):
+        hub.arrive(stream, 1)
+    assert [parcel.stream_id for parcel in hub.deliver()] == ["pi/pond"]
+    assert not hub.link.wants("pi/door")
+    assert not hub.link.wants_all("pi/door/preview")
+    assert not hub.link.dropped()
+
+
+def test_what_one_caller_may_not_see_another_gets(hub: Hub) -> None:
+    hub.hidden.add(("desk", "pi", "door"))
+    join(hub, "desk")
+    join(hub, "shelf", b"b" * 5)
+    hub.arrive("pi/door", 1)
+    assert [parcel.identity for parcel in hub.deliver()] == [b"b" * 5]
+
+
+@pytest.mark.parametrize("delivery", ["newest", "all"])
+def test_what_waits_is_not_delivered_once_it_may_not_be_seen(
+    hub: Hub, delivery: wire.DeliveryMode
+) -> None:
+    hub.say(wire.Subscribe(1, ("*",), delivery), caller="desk")
+    hub.arrive("pi/door", 1)
+    hub.arrive("pi/pond", 1)
+    hub.hidden.add(("desk", "pi", "door"))
+    hub.link.judge()
+    hub.ask(60)
+    assert [parcel.stream_id for parcel in hub.deliver()] == ["pi/pond"]
+    hub.hidden.clear()
+    hub.link.judge()
+    hub.arrive("pi/door", 2)
+    assert hub.numbers() == [("pi/door", 2)]

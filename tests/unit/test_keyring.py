@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from camfleet import keyring as keyring_module
+from camfleet import folder_lock
 from camfleet.errors import LocalProtocolError
 from camfleet.keyring import Keyring
 from camfleet.keys import Bundle, KeyPair, Role
@@ -217,7 +217,7 @@ def test_processes_that_enrol_at_once_lose_nothing(folder: Path) -> None:
 def test_a_lock_that_is_never_let_go_is_told(
     folder: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyring_module, "_LOCK_S", 0.0)
+    monkeypatch.setattr(folder_lock, "_LOCK_S", 0.0)
     descriptor = os.open(folder / "lock", os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -293,3 +293,52 @@ def test_a_draft_that_could_not_be_written_is_not_left_behind(
     with pytest.raises(LocalProtocolError, match="No space left"):
         keyring.enrol("pi", Role.NODE, "tcp://hub:5556")
     assert sorted(folder.iterdir()) == before
+
+
+# which cameras a subscriber may read
+
+
+def test_a_subscriber_reads_everything_where_nothing_else_is_said(keyring: Keyring) -> None:
+    keyring.enrol("desk", Role.SUBSCRIBER, ADDRESS)
+    entry = keyring.entry("desk")
+    assert entry is not None
+    assert entry.cameras == ("*",)
+    assert b"cameras" not in (keyring.folder / "enrolled.json").read_bytes()  # as of old
+
+
+def test_cameras_are_kept_and_changed_without_new_keys(folder: Path, keyring: Keyring) -> None:
+    keyring.enrol("desk", Role.SUBSCRIBER, ADDRESS, cameras=["garden/*", "*/pond"])
+    before = keyring.entry("desk")
+    assert before is not None
+    assert before.cameras == ("garden/*", "*/pond")
+    Keyring(folder).permit("desk", ["house/door"])
+    assert keyring.refresh() == {"desk"}
+    after = keyring.entry("desk")
+    assert after is not None
+    assert (after.cameras, after.key) == (("house/door",), before.key)
+
+
+@pytest.mark.parametrize("cameras", [[], ["garden"], ["a/b/main"], ["a/b"] * 33, [""]])
+def test_cameras_that_cannot_be_read_are_refused(keyring: Keyring, cameras: list[str]) -> None:
+    with pytest.raises(LocalProtocolError, match="want"):
+        keyring.enrol("desk", Role.SUBSCRIBER, ADDRESS, cameras=cameras)
+    assert keyring.entry("desk") is None
+
+
+def test_a_node_is_given_no_cameras(keyring: Keyring) -> None:
+    keyring.enrol("pi", NODE, ADDRESS)
+    with pytest.raises(LocalProtocolError, match="want them for a subscriber alone"):
+        keyring.permit("pi", ["garden/*"])
+    with pytest.raises(LocalProtocolError, match="'desk' is not enrolled"):
+        keyring.permit("desk", ["garden/*"])
+
+
+def test_a_bad_pattern_in_the_table_is_damage(folder: Path, keyring: Keyring) -> None:
+    keyring.enrol("desk", Role.SUBSCRIBER, ADDRESS, cameras=["garden/*"])
+    path = folder / "enrolled.json"
+    path.write_bytes(path.read_bytes().replace(b"garden/*", b"garden"))
+    with pytest.raises(LocalProtocolError, match=r"enrolled\.json is damaged"):
+        keyring.refresh()
+    entry = keyring.entry("desk")
+    assert entry is not None
+    assert entry.cameras == ("garden/*",)

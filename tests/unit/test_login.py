@@ -16,8 +16,8 @@ from starlette.types import Message
 from camfleet.testing import FakeClock
 from camfleet_hub.users import Users, set_password
 from camfleet_hub.web.access import LOGIN, address_of, local_target
-from camfleet_hub.web.limiter import Limiter
-from camfleet_hub.web.login import Login, TooManyTriesError
+from camfleet_hub.web.limiter import Limiter, TooManyTriesError
+from camfleet_hub.web.login import Login
 from camfleet_hub.web.login_page import add_login
 
 PASSWORD: Final = "a horse, a battery"  # noqa: S105 - of a table that lives for a test
@@ -38,8 +38,7 @@ class Door:
     def change_password(self) -> None:
         """Change it, and have the hub see that."""
         set_password(self.folder, "another horse, another battery")
-        assert self.users.refresh()
-        self.login.forget()
+        self.login.forget(self.users.refresh())
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from camfleet.errors import LocalProtocolError, Reason
+from camfleet.pattern import MOST_CAMERA_PATTERNS
 from camfleet_hub.permission import (
     ANYBODY,
-    MOST_PATTERNS,
     Identity,
     Role,
     Sight,
@@ -65,9 +65,9 @@ def test_what_is_no_pattern_of_cameras_is_refused(text: str) -> None:
 
 
 def test_patterns_have_a_bound() -> None:
-    assert len(parse_cameras(",".join(["a/b"] * MOST_PATTERNS))) == MOST_PATTERNS
+    assert len(parse_cameras(",".join(["a/b"] * MOST_CAMERA_PATTERNS))) == MOST_CAMERA_PATTERNS
     with pytest.raises(LocalProtocolError, match="want 1 to 32"):
-        parse_cameras(",".join(["a/b"] * (MOST_PATTERNS + 1)))
+        parse_cameras(",".join(["a/b"] * (MOST_CAMERA_PATTERNS + 1)))
 
 
 def test_a_role_says_nothing_of_cameras_and_cameras_nothing_of_a_role() -> None:

@@ -87,7 +87,7 @@ def test_what_is_served_already_is_not_cut_off_by_the_end(door: Door) -> None:
 
 def test_all_sessions_end_together(door: Door) -> None:
     sessions = [door.sessions.open(bytes([n]), ADMIN) for n in range(3)]
-    door.sessions.end_all()
+    door.sessions.end_of(frozenset({"admin"}))
     assert all(session.is_over for session in sessions)
     assert len(door.sessions) == 0
 

@@ -1,23 +1,27 @@
 from __future__ import annotations
 
 import io
+import json
 import stat
+import threading
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from camfleet.errors import LocalProtocolError
 from camfleet_hub.commands import obey
-from camfleet_hub.users import (
-    ADMIN,
-    Users,
-    hash_password,
-    is_password,
-    make_password,
-    set_password,
-)
+from camfleet_hub.passwords import hash_password, is_password, make_password
+from camfleet_hub.permission import Role
+from camfleet_hub.tokens import digest_of, list_tokens
+from camfleet_hub.users import ADMIN, Users, list_users, remove_user, set_password, set_user
 
 GOOD = "a horse, a battery"
+
+
+def hash_of(users: Users) -> str | None:
+    found = users.find(ADMIN)
+    return found.hash if found else None
 
 
 @pytest.fixture
@@ -27,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_first_password_opens_and_is_told_once(folder: Path) -> None:
     users = Users(folder)
-    hashed = users.hash_of(ADMIN)
+    hashed = hash_of(users)
     assert users.first_password is not None
     assert hashed is not None
     assert is_password(users.first_password, hashed)
@@ -69,7 +73,7 @@ def test_another_password_is_seen_by_who_looks_again(folder: Path) -> None:
     assert not users.refresh()
     set_password(folder, GOOD)
     assert users.refresh()
-    hashed = users.hash_of(ADMIN)
+    hashed = hash_of(users)
     assert hashed is not None
     assert is_password(GOOD, hashed)
     assert not users.refresh()
@@ -115,11 +119,11 @@ DAMAGED = {
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_table_is_an_error_and_the_old_one_holds(folder: Path, content: bytes) -> None:
     users = Users(folder)
-    before = users.hash_of(ADMIN)
+    before = hash_of(users)
     (folder / "users.json").write_bytes(content)
     with pytest.raises(LocalProtocolError, match=r"users\.json is damaged"):
         users.refresh()
-    assert users.hash_of(ADMIN) == before
+    assert hash_of(users) == before
     with pytest.raises(LocalProtocolError, match=r"users\.json is damaged"):
         Users(folder)
 
@@ -161,7 +165,7 @@ def test_a_password_that_cannot_be_read_is_told(
     monkeypatch.setattr("sys.stdin", stdin)
     if given is None:  # a person at a terminal, who ends it
         monkeypatch.setattr(stdin, "isatty", lambda: True)
-        monkeypatch.setattr("camfleet_hub.commands.getpass", _end_of_file)
+        monkeypatch.setattr("camfleet_hub.inviting.getpass", _end_of_file)
     with pytest.raises(SystemExit) as caught:
         obey("camfleet-hub 0")
     assert caught.value.code == 1
@@ -183,9 +187,199 @@ def test_ctrl_c_in_place_of_a_password_ends_without_a_word(
     monkeypatch.setattr("sys.argv", ["camfleet-hub", "password"])
     monkeypatch.setenv("CAMFLEET_HUB_STATE", str(folder))
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("camfleet_hub.commands.getpass", interrupt)
+    monkeypatch.setattr("camfleet_hub.inviting.getpass", interrupt)
     with pytest.raises(SystemExit) as caught:
         obey("camfleet-hub 0")
     assert caught.value.code == 130
     assert capsys.readouterr() == ("", "")
+    assert not folder.exists()
+
+
+# several users
+
+
+def test_an_old_table_has_an_administrator_who_sees_everything(folder: Path) -> None:
+    folder.mkdir(0o700)
+    path = folder / "users.json"
+    path.touch(0o600)
+    path.write_text(json.dumps({ADMIN: {"password": hash_password(GOOD)}}))
+    found = Users(folder).find(ADMIN)
+    assert found is not None
+    assert found.identity.is_administrator
+    assert found.identity.sees_everything
+
+
+def test_who_is_added_is_a_viewer_of_what_was_said(folder: Path) -> None:
+    users = Users(folder)
+    set_user(folder, "gardener", cameras=["garden/*", "*/pond"], password=GOOD)
+    assert users.refresh() == {"gardener"}
+    found = users.find("gardener")
+    assert found is not None
+    assert found.identity.role is Role.VIEWER
+    assert found.identity.may_see("house", "pond")
+    assert not found.identity.may_see("house", "door")
+    assert is_password(GOOD, found.hash)
+    assert [user.name for user in list_users(folder)] == [ADMIN, "gardener"]
+
+
+def test_rights_change_without_the_password_and_the_password_without_rights(folder: Path) -> None:
+    users = Users(folder)
+    set_user(folder, "gardener", cameras=["garden/*"], password=GOOD)
+    before = set_user(folder, "gardener", cameras=["house/*"])
+    assert is_password(GOOD, before.hash)
+    set_password(folder, GOOD[::-1], "gardener")
+    assert users.refresh() == {"gardener"}
+    after = users.find("gardener")
+    assert after is not None
+    assert after.identity == before.identity
+    assert is_password(GOOD[::-1], after.hash)
+
+
+def test_a_user_needs_a_password_and_a_password_a_user(folder: Path) -> None:
+    Users(folder)
+    with pytest.raises(LocalProtocolError, match="want a password for one"):
+        set_user(folder, "gardener")
+    with pytest.raises(LocalProtocolError, match="there is no user 'gardener'"):
+        set_password(folder, GOOD, "gardener")
+
+
+def test_the_last_administrator_stays_one(folder: Path) -> None:
+    Users(folder)
+    with pytest.raises(LocalProtocolError, match="it is the last administrator"):
+        remove_user(folder, ADMIN)
+    with pytest.raises(LocalProtocolError, match="it is the last administrator"):
+        set_user(folder, ADMIN, role=Role.VIEWER)
+    set_user(folder, "root", role=Role.ADMINISTRATOR, password=GOOD)
+    remove_user(folder, ADMIN)
+    with pytest.raises(LocalProtocolError, match="it is the last administrator"):
+        remove_user(folder, "root")
+    assert [user.name for user in list_users(folder)] == ["root"]
+    with pytest.raises(LocalProtocolError, match="there is no user 'admin'"):
+        set_password(folder, GOOD)
+
+
+def test_an_administrator_is_not_given_a_part_of_the_cameras(folder: Path) -> None:
+    Users(folder)
+    with pytest.raises(LocalProtocolError, match="an administrator sees every camera"):
+        set_user(folder, ADMIN, cameras=["garden/*"])
+    set_user(folder, "gardener", cameras=["garden/*"], password=GOOD)
+    assert set_user(folder, "gardener", role=Role.ADMINISTRATOR).identity.sees_everything
+
+
+@pytest.mark.parametrize("name", ["", "a:b", "token", "a/b", "x" * 65, " a", "a\n", "."])
+def test_a_bad_name_is_refused(folder: Path, name: str) -> None:
+    with pytest.raises(LocalProtocolError, match="want"):
+        set_user(folder, name, password=GOOD)
+
+
+def test_two_who_write_at_once_lose_nothing(folder: Path) -> None:
+    Users(folder)
+    names = [f"user {number}" for number in range(6)]
+    threads = [
+        threading.Thread(target=set_user, args=(folder, name), kwargs={"password": GOOD})
+        for name in names
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert {user.name for user in list_users(folder)} == {ADMIN, *names}
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Command:
+    """`camfleet-hub` with a command, in this process."""
+
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self._patch, self._capsys = monkeypatch, capsys
+        monkeypatch.setenv("CAMFLEET_HUB_STATE", str(folder))
+        monkeypatch.setattr("camfleet_hub.commands.hear_signals", lambda: None)
+
+    def __call__(self, *words: str, given: str = "") -> Said:
+        self._patch.setattr("sys.argv", ["camfleet-hub", *words])
+        self._patch.setattr("sys.stdin", io.StringIO(given))
+        with pytest.raises(SystemExit) as caught:
+            obey("camfleet-hub 0")
+        return Said(int(caught.value.code or 0), *self._capsys.readouterr())
+
+
+@pytest.fixture
+def command(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    return Command(folder, monkeypatch, capsys)
+
+
+def test_users_are_added_listed_and_removed_by_commands(folder: Path, command: Command) -> None:
+    Users(folder)
+    added = command("user", "gardener", "--cameras", "garden/*, */pond", given=f"{GOOD}\n")
+    assert added == (0, "", "gardener may log in as viewer, and see garden/*, */pond\n")
+    assert command("users").out == (
+        "name      role           cameras\n"
+        "admin     administrator  *\n"
+        "gardener  viewer         garden/*,*/pond\n"
+    )
+    assert json.loads(command("users", "--json").out)[1] == {
+        "name": "gardener",
+        "role": "viewer",
+        "cameras": ["garden/*", "*/pond"],
+    }
+    made = command("password", "gardener", "--generate")
+    found = Users(folder).find("gardener")
+    assert found is not None
+    assert is_password(made.out.strip(), found.hash)
+    assert command("remove-user", "gardener").out == "gardener is removed\n"
+    assert command("remove-user", "admin") == (
+        1,
+        "",
+        "camfleet-hub remove-user: it is the last administrator, want another one first\n",
+    )
+
+
+def test_a_user_of_no_hub_is_not_made(folder: Path, command: Command) -> None:
+    said = command("user", "gardener", "--generate")
+    assert said.code == 1
+    assert "CAMFLEET_HUB_STATE" in said.err
+    assert not folder.exists()
+
+
+def test_tokens_are_made_listed_and_revoked_by_commands(folder: Path, command: Command) -> None:
+    made = command("token", "frigate", "--cameras", "garden/*", "--expires", "90d")
+    assert made.code == 0
+    assert made.err == "it is shown once, and kept nowhere\n"
+    (token,) = list_tokens(folder)
+    assert digest_of(made.out.strip()) == token.digest
+    assert token.expires_at is not None
+    assert (token.expires_at - token.created_at).days == 90
+    listed = command("tokens")
+    assert "garden/*" in listed.out
+    assert made.out.strip() not in listed.out
+    assert json.loads(command("tokens", "--json").out)[0]["name"] == "frigate"
+    assert command("revoke-token", "frigate").out == "frigate is revoked\n"
+    assert command("revoke-token", "frigate").code == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("token", "a", "--expires", "0d"),
+        ("token", "a", "--expires", "90"),
+        ("token", "a", "--expires", "999999w"),
+        ("token", "a", "--cameras", "garden"),
+        ("token", "a", "--cameras", ""),
+        ("token", "a", "--role", "root"),
+        ("token", "../a"),
+    ],
+)
+def test_a_bad_word_of_a_command_is_told(folder: Path, command: Command, words: list[str]) -> None:
+    said = command(*words)
+    assert said.code == 2
+    assert "want" in said.err or "invalid choice" in said.err
     assert not folder.exists()

@@ -6,8 +6,9 @@ It does no I/O: a port offers it what arrives, and sends what it decides.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, NamedTuple, NoReturn
 
 from camfleet.answers import Answers, want_no_payload
@@ -32,6 +33,7 @@ from camfleet.wire import (
     encode,
 )
 
+MaySee = Callable[[str | None, str, str], bool]  # by caller, node and camera
 MAX_PER_KEY: Final = 16  # programs of one person
 MAX_SUBSCRIBERS: Final = 256
 _NS: Final = 1_000_000_000
@@ -63,6 +65,7 @@ class Looked:
     """Somebody wants to know which of these streams are there."""
 
     identity: bytes
+    caller: str | None
     patterns: tuple[StreamPattern, ...]
 
 
@@ -92,9 +95,18 @@ class ForwardLink:
     Args:
         session: random id of this hub's run.
         max_subscribers: how many are welcomed at once.
+        may_see: whether a caller may have a camera's frames, by its node and name. What may not
+            be seen is neither delivered nor wanted, as if it were not there.
     """
 
-    def __init__(self, session: int, max_subscribers: int = MAX_SUBSCRIBERS) -> None:
+    def __init__(
+        self,
+        session: int,
+        max_subscribers: int = MAX_SUBSCRIBERS,
+        *,
+        may_see: MaySee | None = None,
+    ) -> None:
+        self._may_see = may_see or _everything
         self._session = session
         self._max_subscribers = max_subscribers
         self._subscriptions: dict[bytes, Subscription] = {}
@@ -133,7 +145,7 @@ class ForwardLink:
             case Subscribe():
                 return self._subscribe(identity, message, monotonic_ns, caller)
             case Look(patterns):
-                return Looked(identity, self._parse(identity, patterns))
+                return Looked(identity, caller, self._parse(identity, patterns))
         subscription = self._subscriptions.get(identity)
         if subscription is None:
             self._stranger(identity, message)
@@ -192,6 +204,12 @@ class ForwardLink:
             del self._readers[gone]
         for subscription in self._subscriptions.values():
             subscription.keep(stream_ids)
+
+    def judge(self) -> None:
+        """Look anew at who may see what, and deliver nothing of it that waits in vain."""
+        self._readers.clear()
+        for subscription in self._subscriptions.values():
+            subscription.forbid(partial(self._is_seen, subscription.caller))
 
     def cut(self, caller: str) -> list[SubscriberLeft]:
         """Let go of every subscriber with a key that was revoked."""
@@ -271,14 +289,26 @@ class ForwardLink:
             node, _, stream = stream_id.partition("/")
             stream = stream if "/" in stream else f"{stream}/{MAIN}"
             everybody = self._subscriptions.values()
-            readers = tuple(one for one in everybody if one.wants(node, stream))
+            readers = tuple(
+                one
+                for one in everybody
+                if one.wants(node, stream) and self._is_seen(one.caller, stream_id)
+            )
             self._readers[stream_id] = readers
         return readers
+
+    def _is_seen(self, caller: str | None, stream_id: str) -> bool:
+        node, camera, *_ = stream_id.split("/")
+        return self._may_see(caller, node, camera)
 
     def _leave(self, subscription: Subscription, message: str) -> SubscriberLeft:
         del self._subscriptions[subscription.identity]
         self._readers.clear()
         return SubscriberLeft(subscription.identity, subscription.caller, message)
+
+
+def _everything(_caller: str | None, _node: str, _camera: str) -> bool:
+    return True
 
 
 def _delivered(subscription: Subscription, ask: Ask, unix_ns: int) -> FrameDelivered | None:

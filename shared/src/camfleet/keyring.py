@@ -5,33 +5,27 @@ It never keeps the secret key of anybody else.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace as replace_fields
 
 from camfleet.errors import LocalProtocolError, RemoteProtocolError
+from camfleet.folder_lock import locked
 from camfleet.keys import Bundle, KeyPair, Role, check_key
 from camfleet.names import check_name
-from camfleet.private_file import (
-    FILE_MODE,
-    make_private_folder,
-    read_private,
-    write_private,
-)
+from camfleet.pattern import EVERYTHING, MOST_CAMERA_PATTERNS, parse_camera_pattern
+from camfleet.private_file import make_private_folder, read_private, write_private
 
 _MOST_KEY_BYTES: Final = 256
+_ALL: Final = (EVERYTHING,)  # one object, so that it is left out of the file
 _MOST_TABLE_BYTES: Final = 2**24  # some 60 000 peers
-_LOCK_S: Final = 5.0
-_LOCK_POLL_S: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -43,20 +37,24 @@ class Entry:
         role: what the key opens.
         key: public, in Z85.
         enrolled_at: UTC, in whole seconds.
+        cameras: patterns of what it may read, as `parse_camera_pattern` has them; a node reads
+            nothing.
     """
 
     name: str
     role: Role
     key: str
     enrolled_at: datetime
+    cameras: tuple[str, ...] = _ALL
 
 
-class _Enrolled(msgspec.Struct, forbid_unknown_fields=True):
-    """One entry as it stands in the file, under its name."""
+class _Enrolled(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One entry as it stands in the file, under its name; an old one says nothing of cameras."""
 
     role: Role
     key: str
     enrolled_at: datetime
+    cameras: tuple[str, ...] = _ALL
 
 
 class Keyring:
@@ -81,13 +79,14 @@ class Keyring:
         self._reserved = reserved
         self._table_path = folder / "enrolled.json"
         make_private_folder(folder)
-        with self._locked():
+        with locked(folder):
             # The list first: from the key on, a list that is missing is one that was lost.
             if not ((folder / "hub.key").exists() or self._table_path.exists()):
                 write_private(self._table_path, b"{}\n", replace=False)
             self.hub_keys = _read_or_make(folder / "hub.key")
         self._seen: tuple[int, int, int] | None = None
         self._by_key: dict[str, Entry] = {}
+        self._by_name: dict[str, Entry] = {}
         self._gone: set[str] = set()
         self._looking = threading.Lock()
         self._look()
@@ -103,6 +102,10 @@ class Keyring:
             self._look()
         return self.find(key, role)
 
+    def entry(self, name: str) -> Entry | None:
+        """Who is enrolled under a name, as of the last look at the file, or None."""
+        return self._by_name.get(name)
+
     def entries(self) -> list[Entry]:
         """Everybody who is enrolled, by name, as of the last look at the file."""
         return sorted(self._by_key.values(), key=lambda entry: entry.name)
@@ -111,7 +114,8 @@ class Keyring:
         """Look whether another process has changed the file, which costs microseconds if not.
 
         Returns:
-            The names whose key is gone or another one since the last look.
+            The names of whom the key is gone or another one, or the cameras are others, since
+            the last look.
 
         Raises:
             LocalProtocolError: when it is damaged or gone; what was read before stays in force.
@@ -127,6 +131,7 @@ class Keyring:
         role: Role,
         address: str,
         *,
+        cameras: Sequence[str] = _ALL,
         replace: bool = False,
         deliver: Callable[[Bundle], None] | None = None,
     ) -> Bundle:
@@ -136,6 +141,7 @@ class Keyring:
             name: obeys `check_name`.
             role: what it may do.
             address: the hub's, as the peer is to find it.
+            cameras: patterns of what a subscriber may read; a node reads nothing.
             replace: whether one of this name gets new keys in place of its old ones.
             deliver: called with the bundle before anything is changed; what it raises leaves
                 everything as it was.
@@ -150,9 +156,10 @@ class Keyring:
             raise LocalProtocolError(str(error)) from error
         if name in self._reserved:
             raise LocalProtocolError(f"name {name!r} is the hub's own, want another")
+        patterns = _cameras(role, cameras)
         keys = KeyPair.make()
         bundle = Bundle(name, role, address, self.hub_keys.public, keys)
-        with self._locked():
+        with locked(self.folder):
             table = self._read()
             if name in table and not replace:
                 raise LocalProtocolError(
@@ -162,8 +169,22 @@ class Keyring:
             if deliver is not None:
                 deliver(bundle)
             now = datetime.now(UTC).replace(microsecond=0)
-            self._write({**table, name: _Enrolled(role, keys.public, now)})
+            self._write({**table, name: _Enrolled(role, keys.public, now, patterns)})
         return bundle
+
+    def permit(self, name: str, cameras: Sequence[str]) -> None:
+        """Let a subscriber read other cameras than before; its keys stay.
+
+        Raises:
+            LocalProtocolError: when there is no subscriber of this name, a pattern is bad, or
+                the file is damaged.
+        """
+        with locked(self.folder):
+            table = self._read()
+            if name not in table:
+                raise LocalProtocolError(f"{name!r} is not enrolled")
+            patterns = _cameras(table[name].role, cameras)
+            self._write({**table, name: replace_fields(table[name], cameras=patterns)})
 
     def revoke(self, name: str) -> None:
         """Let a peer in no more.
@@ -171,7 +192,7 @@ class Keyring:
         Raises:
             LocalProtocolError: when there is none of this name, or the file is damaged.
         """
-        with self._locked():
+        with locked(self.folder):
             table = self._read()
             if name not in table:
                 raise LocalProtocolError(f"{name!r} is not enrolled")
@@ -185,8 +206,9 @@ class Keyring:
             for name, entry in table.items():
                 check_name(name)
                 check_key(entry.key)
+                _cameras(entry.role, entry.cameras)
             _check_unique([entry.key for entry in table.values()])
-        except (ValueError, RemoteProtocolError) as error:
+        except (ValueError, RemoteProtocolError, LocalProtocolError) as error:
             raise LocalProtocolError(f"{self._table_path} is damaged: {error}") from error
         return table
 
@@ -207,10 +229,11 @@ class Keyring:
             if mark == self._seen:
                 return
             new = {
-                entry.key: Entry(name, entry.role, entry.key, entry.enrolled_at)
+                entry.key: Entry(name, entry.role, entry.key, entry.enrolled_at, entry.cameras)
                 for name, entry in self._read().items()
             }
             old, self._by_key, self._seen = self._by_key, new, mark
+            self._by_name = {entry.name: entry for entry in new.values()}
             self._gone |= {entry.name for key, entry in old.items() if new.get(key) != entry}
 
     def _mark(self) -> tuple[int, int, int] | None:
@@ -223,39 +246,25 @@ class Keyring:
             raise LocalProtocolError(f"cannot read {self._table_path}: {error.strerror}") from error
         return found.st_ino, found.st_mtime_ns, found.st_size
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep other processes from changing anything meanwhile."""
-        path = self.folder / "lock"
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-        except OSError as error:
-            raise LocalProtocolError(f"cannot write {path}: {error.strerror}") from error
-        try:
-            _lock(descriptor, path)
-            yield
-        finally:
-            os.close(descriptor)  # which unlocks
+
+def _cameras(role: Role, cameras: Sequence[str]) -> tuple[str, ...]:
+    """See that patterns are what a peer of this role may have."""
+    if not 1 <= len(cameras) <= MOST_CAMERA_PATTERNS:
+        raise LocalProtocolError(
+            f"found {len(cameras)} patterns of cameras, want 1 to {MOST_CAMERA_PATTERNS}"
+        )
+    if role is not Role.SUBSCRIBER and tuple(cameras) != _ALL:
+        raise LocalProtocolError(f"found cameras for a {role}, want them for a subscriber alone")
+    try:
+        list(map(parse_camera_pattern, cameras))
+    except RemoteProtocolError as error:
+        raise LocalProtocolError(str(error)) from error
+    return _ALL if tuple(cameras) == _ALL else tuple(cameras)
 
 
 def _check_unique(keys: list[str]) -> None:
     if len(set(keys)) != len(keys):
         raise ValueError("two names have the same key")
-
-
-def _lock(descriptor: int, path: Path) -> None:
-    deadline_s = time.monotonic() + _LOCK_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() > deadline_s:
-                raise LocalProtocolError(
-                    f"{path} was locked for {_LOCK_S:.0f} s by another process"
-                ) from error
-            time.sleep(_LOCK_POLL_S)
-        else:
-            return
 
 
 def _read_or_make(path: Path) -> KeyPair:

@@ -1,4 +1,4 @@
-"""Which streams a subscriber means by a few words. It knows no stream itself."""
+"""Which streams or cameras somebody means by a few words. It knows no stream itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from camfleet.names import MAIN
 
 EVERYTHING: Final = "*"
 MAX_PATTERN: Final = 200  # characters
+MOST_CAMERA_PATTERNS: Final = 32  # of one who may see some cameras
 
 
 class StreamPattern(NamedTuple):
@@ -46,3 +47,17 @@ def parse_pattern(text: str) -> StreamPattern:
             f"of at most {MAX_PATTERN} characters",
         )
     return StreamPattern(*parts)
+
+
+def parse_camera_pattern(text: str) -> StreamPattern:
+    """Read `node/camera`, which means every profile here; `*` alone chooses every camera.
+
+    Raises:
+        RemoteProtocolError: with reason `pattern`, saying what was found and what was wanted.
+    """
+    if text.count("/") > 1:
+        raise RemoteProtocolError(
+            Reason.PATTERN,
+            f"pattern of cameras is {text[:80]!r}, want NODE/CAMERA without a profile",
+        )
+    return parse_pattern(text)._replace(profile=EVERYTHING)

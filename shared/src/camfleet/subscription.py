@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -157,6 +157,14 @@ class Subscription:
             self._tallies[gone].seen = None
             if gone not in waiting:
                 del self._tallies[gone]
+
+    def forbid(self, is_allowed: Callable[[str], bool]) -> None:
+        """Forget streams that it may have no more, and what waits of them."""
+        for gone in [one for one in self._tallies if not is_allowed(one)]:
+            del self._tallies[gone]
+            self._newest.pop(gone, None)
+        self._queue = deque(one for one in self._queue if one.stream_id in self._tallies)
+        self._queue_bytes = sum(len(one.frame.payload) for one in self._queue)
 
     def _next(self) -> Waiting:
         if self._newest:

@@ -39,15 +39,19 @@ from camfleet_hub.port_metrics import PortCollector
 from camfleet_hub.ports import Ports, open_keyring, open_ports
 from camfleet_hub.settings import HubSettings
 from camfleet_hub.signals import SIGNALS, hear_signals
+from camfleet_hub.tokens import Tokens
 from camfleet_hub.users import ADMIN, Users
 from camfleet_hub.web.app import Hub, create_app, create_metrics_app
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
+from camfleet_hub.web.certificate import Certificate
+from camfleet_hub.web.certificate_metrics import CertificateCollector
 from camfleet_hub.web.host import HostCheck
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.login_metrics import LoginCollector
 from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.server import Server
+from camfleet_hub.web.tls_only import TlsOnly
 
 EXIT_BROKEN: Final = 1
 _WATCH_S: Final = 0.5
@@ -75,10 +79,10 @@ def _warn(settings: HubSettings) -> None:
     """Say at every start what is open to whom."""
     if settings.auth == "none":
         _log.warning("no log-in: whoever reaches the wall may watch", bind=str(settings.bind))
-    elif not settings.bind.is_loopback:
+    elif not settings.bind.is_loopback and settings.tls_certificate is None:
         _log.warning(
             "open to the network: pictures and passwords of browsers are not encrypted without a "
-            "proxy for TLS",
+            "certificate or a proxy for TLS",
             bind=str(settings.bind),
         )
     if not settings.imagezmq_bind.is_loopback:
@@ -118,6 +122,7 @@ async def _run(settings: HubSettings) -> int:
         registry.register(PortCollector(ports))
         keys = _count_keys(keyring, fleet, expiry, registry)
         login = _open_login(settings, registry, stack)
+        certificate = _open_certificate(settings)
         web, metrics = _open_web(settings, stack)
         flow = Flow()
         history = History()
@@ -134,8 +139,11 @@ async def _run(settings: HubSettings) -> int:
             login=login,
             history=history,
         )
+        app = create_app(hub)
+        served = HostCheck(TlsOnly(app) if certificate else app, settings.hosts)
+        tls = certificate.context if certificate else None
         servers = [
-            Server(HostCheck(create_app(hub), settings.hosts), web),
+            Server(served, web, tls=tls, proxies=settings.proxies),
             Server(create_metrics_app(registry, expiry), metrics),
         ]
         lag = LoopLag()
@@ -149,10 +157,16 @@ async def _run(settings: HubSettings) -> int:
                 problems=hub.problems,
             )
         )
-        _log.info("ready", wall=f"http://{authority(*web.getsockname()[:2])}/")
+        _log.info(
+            "ready",
+            wall=f"{'https' if certificate else 'http'}://{authority(*web.getsockname()[:2])}/",
+        )
         chores = [_sample(fleet, flow, history), bulletin.run(), lag.run()]
         if login is not None:
             chores.append(login.run())
+        if certificate is not None:
+            registry.register(CertificateCollector(certificate))
+            chores.append(certificate.follow())
         if keyring is not None and keys is not None:
             chores.append(_watch_keys(keyring, ports, keys))
         code = await _serve(servers, ports, chores, bell)
@@ -180,17 +194,29 @@ def _open_login(
     if settings.auth == "none":
         return None
     try:
-        users = Users(settings.state)
+        users, tokens = Users(settings.state), Tokens(settings.state)
     except LocalProtocolError as error:
         refuse([f"CAMFLEET_HUB_STATE: {error}"])
     if users.first_password is not None:
         # It is told whatever else is not: nobody can ask for it later.
         level = max(logging.WARNING, logging.getLevelNamesMapping()[settings.log_level])
         _log.log(level, "first password", user=ADMIN, password=users.first_password)
-    login = Login(users)
+    login = Login(users, tokens)
     stack.callback(login.close)
     registry.register(LoginCollector(login))
     return login
+
+
+def _open_certificate(settings: HubSettings) -> Certificate | None:
+    """Read the certificate, where there is one to be; end the program where it cannot be used."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    try:
+        certificate = Certificate(settings.tls_certificate, settings.tls_key)
+    except LocalProtocolError as error:
+        refuse([f"CAMFLEET_HUB_TLS_CERTIFICATE: {error}"])
+    certificate.warn()
+    return certificate
 
 
 def _open_web(
@@ -258,6 +284,8 @@ async def _watch_keys(keyring: Keyring, ports: Ports, keys: KeyCollector) -> Non
             if keys.is_readable:
                 _log.error("keys cannot be read, the old ones stay in force", problem=str(error))
             keys.is_readable = False
+        if gone:
+            ports.subscribers.judge()
         # Who has new keys is told by the old ones at the next message, which may be the new one's.
         for name in gone - {entry.name for entry in keyring.entries()}:
             ports.cut(name)

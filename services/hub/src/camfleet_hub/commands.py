@@ -10,21 +10,21 @@ import json
 import socket
 import sys
 from functools import partial
-from getpass import getpass
 from pathlib import Path
 from typing import Final
 
 from camfleet.errors import CamfleetError, LocalProtocolError
-from camfleet.keyring import Keyring
+from camfleet.keyring import Entry, Keyring
 from camfleet.keys import Bundle, Role
 from camfleet.names import check_name
 from camfleet.settings import load_settings
+from camfleet_hub import inviting, watching
 from camfleet_hub.fleet import IMAGEZMQ_NODE
 from camfleet_hub.health import check_health
+from camfleet_hub.inviting import obey_inviting, table
 from camfleet_hub.settings import HubSettings
 from camfleet_hub.signals import hear_signals
-from camfleet_hub.users import ADMIN, make_password, set_password
-from camfleet_hub.watching import add_commands, obey_watching
+from camfleet_hub.watching import obey_watching
 
 RESERVED: Final = frozenset({IMAGEZMQ_NODE})
 _EXIT_FAILED: Final = 1
@@ -48,12 +48,12 @@ def obey(software: str) -> None:
         match options.command:
             case "health":
                 check_health(settings)
-            case "password":
-                _set_password(settings, options)
+            case "enrol" | "permit" | "revoke" | "nodes":
+                _change(settings, options)
             case "status" | "await":
                 obey_watching(settings, options)
             case _:
-                _change(settings, options)
+                obey_inviting(settings, options)
     except CamfleetError as error:
         sys.stderr.write(f"camfleet-hub {options.command}: {error}\n")
         raise SystemExit(_EXIT_FAILED) from error
@@ -80,6 +80,9 @@ def _change(settings: HubSettings, options: argparse.Namespace) -> None:
     match options.command:
         case "enrol":
             _enrol(keyring, settings, options)
+        case "permit":
+            keyring.permit(options.name, options.cameras.split(","))
+            _say(f"{options.name} may read {options.cameras}")
         case "revoke":
             keyring.revoke(options.name)
             _say(f"{options.name} is revoked")
@@ -100,6 +103,13 @@ def _parser(software: str) -> argparse.ArgumentParser:
     enrol.add_argument("name", type=_name, help="of the node or subscriber; no two have the same")
     enrol.add_argument("--subscriber", action="store_true", help="it reads frames, and sends none")
     enrol.add_argument(
+        "--cameras",
+        type=inviting.cameras,
+        default="*",
+        metavar="PATTERNS",
+        help="which a subscriber may read, for example 'garden/*,*/pond' (default: all)",
+    )
+    enrol.add_argument(
         "--address",
         type=_host,
         metavar="HOST",
@@ -113,16 +123,16 @@ def _parser(software: str) -> argparse.ArgumentParser:
         action="store_true",
         help="new keys for a name that is enrolled, and a bundle over the old one",
     )
+    permit = commands.add_parser("permit", help="let a subscriber read other cameras than before")
+    permit.add_argument("name", help="of the subscriber")
+    permit.add_argument("cameras", type=inviting.cameras, help="for example 'garden/*,*/pond'")
     revoke = commands.add_parser("revoke", help="let a node in no more, and cut it off")
     revoke.add_argument("name", help="of the node or subscriber")
     nodes = commands.add_parser("nodes", help="list who is enrolled")
     nodes.add_argument("--json", action="store_true", help="for programs, with whole keys")
-    password = commands.add_parser(
-        "password", help="give the administrator another password, which is read from stdin"
-    )
-    password.add_argument("--generate", action="store_true", help="make one, and print it")
+    inviting.add_commands(commands, _name)
     commands.add_parser("health", help="ask the hub of this machine whether frames flow")
-    add_commands(commands, _name)
+    watching.add_commands(commands, _name)
     return parser
 
 
@@ -148,34 +158,14 @@ def _enrol(keyring: Keyring, settings: HubSettings, options: argparse.Namespace)
     to_stdout = options.out == _STDOUT
     deliver = _print if to_stdout else partial(Bundle.write, path=path, replace=options.replace)
     address = f"tcp://{options.address or socket.gethostname()}:{port}"
-    keyring.enrol(options.name, role, address, replace=options.replace, deliver=deliver)
+    cameras = options.cameras.split(",")
+    keyring.enrol(
+        options.name, role, address, cameras=cameras, replace=options.replace, deliver=deliver
+    )
     if options.address is None:
         sys.stderr.write(f"{options.name} is to find this hub at {address}; else give --address\n")
     if not to_stdout:
         _say(f"{options.name} is enrolled; its bundle, which nobody else may see: {path}")
-
-
-def _set_password(settings: HubSettings, options: argparse.Namespace) -> None:
-    """Change the password, and tell nobody but who asked for a new one."""
-    password = make_password() if options.generate else _read_password()
-    set_password(settings.state, password)
-    if options.generate:
-        _say(password)
-    sys.stderr.write(f"{ADMIN} has another password; who was logged in must log in again\n")
-
-
-def _read_password() -> str:
-    """Ask a person twice; of a pipe take the first line."""
-    try:
-        if not sys.stdin.isatty():
-            return sys.stdin.readline().rstrip("\r\n")
-        password = getpass(f"new password of {ADMIN}: ")
-        again = getpass("once more: ")
-    except (EOFError, UnicodeDecodeError) as error:
-        raise LocalProtocolError("found no line of text, want a password") from error
-    if password != again:
-        raise LocalProtocolError("the two passwords differ, want the same twice")
-    return password
 
 
 def _print(bundle: Bundle) -> None:
@@ -185,28 +175,35 @@ def _print(bundle: Bundle) -> None:
 def _json(keyring: Keyring) -> str:
     return json.dumps(
         [
-            {"name": entry.name, "role": entry.role.value, "key": entry.key}
+            {
+                "name": entry.name,
+                "role": entry.role.value,
+                "key": entry.key,
+                "cameras": _reads(entry),
+            }
             for entry in keyring.entries()
         ]
     )
 
 
 def _table(keyring: Keyring) -> str:
-    rows = [("name", "role", "enrolled at", "key")]
+    rows = [("name", "role", "enrolled at", "key", "reads")]
     rows += [
         (
             entry.name,
             entry.role.value,
             f"{entry.enrolled_at:%Y-%m-%d %H:%M:%S}Z",
             entry.key[:_SHOWN],
+            ",".join(_reads(entry)) or "-",
         )
         for entry in keyring.entries()
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    return table(rows)
+
+
+def _reads(entry: Entry) -> tuple[str, ...]:
+    """The cameras that it may read; a node reads none."""
+    return entry.cameras if entry.role is Role.SUBSCRIBER else ()
 
 
 def _say(text: str) -> None:

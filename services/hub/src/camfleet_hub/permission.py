@@ -12,11 +12,10 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
-from camfleet.pattern import EVERYTHING, StreamPattern, parse_pattern
+from camfleet.pattern import EVERYTHING, MOST_CAMERA_PATTERNS, StreamPattern, parse_camera_pattern
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.stream import Node, Stream
 
-MOST_PATTERNS: Final = 32
 ALL_CAMERAS: Final = (StreamPattern(EVERYTHING, EVERYTHING, EVERYTHING),)
 
 
@@ -59,6 +58,7 @@ class Identity:
 
 
 ANYBODY: Final = Identity("", Role.VIEWER, ALL_CAMERAS)  # where nobody needs to log in
+NOBODY: Final = Identity("", Role.VIEWER, ())
 
 
 class Sight:
@@ -137,19 +137,27 @@ def permitted(items: Iterable[str]) -> tuple[StreamPattern, ...]:
         LocalProtocolError: when there is none or too many, or one cannot be read.
     """
     texts = list(items)
-    if not 1 <= len(texts) <= MOST_PATTERNS:
+    if not 1 <= len(texts) <= MOST_CAMERA_PATTERNS:
         raise LocalProtocolError(
-            f"found {len(texts)} patterns of cameras, want 1 to {MOST_PATTERNS}"
+            f"found {len(texts)} patterns of cameras, want 1 to {MOST_CAMERA_PATTERNS}"
         )
     return tuple(map(_parse, texts))
 
 
 def _parse(text: str) -> StreamPattern:
-    if text.count("/") > 1:
-        raise LocalProtocolError(
-            f"pattern of cameras is {text[:80]!r}, want NODE/CAMERA without a profile"
-        )
     try:
-        return parse_pattern(text)._replace(profile=EVERYTHING)
+        return parse_camera_pattern(text)
     except RemoteProtocolError as error:
         raise LocalProtocolError(str(error)) from error
+
+
+def check_rights(role: Role, cameras: tuple[str, ...]) -> tuple[StreamPattern, ...]:
+    """Read what somebody of a role may see: an administrator, who lets others in, everything.
+
+    Raises:
+        LocalProtocolError: when an administrator is to see less, or a pattern is bad.
+    """
+    patterns = permitted(cameras)
+    if role is Role.ADMINISTRATOR and patterns != ALL_CAMERAS:
+        raise LocalProtocolError("an administrator sees every camera, want a viewer to see some")
+    return patterns

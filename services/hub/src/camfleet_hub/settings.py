@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, IPvAnyAddress, field_validator
+from pydantic import Field, IPvAnyAddress, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from camfleet.errors import RemoteProtocolError
@@ -43,13 +43,14 @@ class HubSettings(BaseSettings):
     bind: IPvAnyAddress = Field(
         IPv4Address("127.0.0.1"),
         description="Address that the ports for nodes, browsers and metrics listen on; 0.0.0.0 "
-        "for all. Browsers log in, but their link is encrypted only behind a proxy for TLS.",
+        "for all. Browsers log in, but their link is encrypted only with TLS_CERTIFICATE, or "
+        "behind a proxy for TLS.",
         examples=["0.0.0.0"],
     )
     state: Path = Field(
         default_factory=_state_folder,
         description="Folder that only the hub's user may enter: the hub's keys, who is "
-        "enrolled, and who may log in.",
+        "enrolled, and who may log in or has a token.",
         examples=["/var/lib/camfleet"],
     )
     plain: bool = Field(
@@ -60,8 +61,9 @@ class HubSettings(BaseSettings):
     )
     auth: Literal["password", "none"] = Field(
         "password",
-        description="How browsers and programs that speak HTTP come in: by the administrator's "
-        "password, whose first one stands in the log, or `none` for a closed network.",
+        description="How browsers and programs that speak HTTP come in: by a "
+        "user's password or a token, the administrator's first one standing in the log, or `none` "
+        "for a closed network.",
         examples=["none"],
     )
     io_threads: int = Field(
@@ -122,6 +124,23 @@ class HubSettings(BaseSettings):
         "more, keeps its metrics. That a node is offline is told as long as it is enrolled.",
         examples=["3600"],
     )
+    tls_certificate: Path | None = Field(
+        None,
+        description="PEM file with the certificate for the browsers' port, and those that signed "
+        "it. With it the port speaks https alone. A renewed file is taken up by itself.",
+        examples=["/etc/camfleet/tls/fullchain.pem"],
+    )
+    tls_key: Path | None = Field(
+        None,
+        description="PEM file with the key of TLS_CERTIFICATE, not encrypted.",
+        examples=["/etc/camfleet/tls/privkey.pem"],
+    )
+    proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("127.0.0.1", "::1"),
+        description="Addresses or networks of proxies, separated by commas, from which "
+        "`X-Forwarded-For` and `X-Forwarded-Proto` are believed; from nobody else. Empty for none.",
+        examples=["127.0.0.1,10.0.0.2,192.168.7.0/24"],
+    )
     hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Further names of the hub in a browser's address line, separated by commas, "
@@ -157,12 +176,26 @@ class HubSettings(BaseSettings):
         "INFO", description="Least level that is logged.", examples=["DEBUG"]
     )
 
-    @field_validator("hosts", "imagezmq_publishers", "republish", mode="before")
+    @field_validator("hosts", "imagezmq_publishers", "proxies", "republish", mode="before")
     @classmethod
     def _split(cls, items: object) -> object:
         if isinstance(items, str):
             return tuple(item.strip() for item in items.split(",") if item.strip())
         return items
+
+    @field_validator("proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            if ip_network(proxy).prefixlen == 0:  # whoever comes could pass for any other
+                raise ValueError(f"found {proxy}, want addresses of proxies and not of everybody")
+        return proxies
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("found one of TLS_CERTIFICATE and TLS_KEY, want both or none")
+        return self
 
     @field_validator("imagezmq_publishers")
     @classmethod

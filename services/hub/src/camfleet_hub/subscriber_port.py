@@ -25,13 +25,15 @@ from camfleet.forward_link import (
     SubscriberLeft,
 )
 from camfleet.gate import Gate
-from camfleet.keyring import Keyring
+from camfleet.keyring import Entry, Keyring
 from camfleet.keys import Role
 from camfleet.names import MAIN
 from camfleet.port import Port, header_and_payload
 from camfleet.window import MAX_WINDOW
 from camfleet.wire import Listing, StreamState, encode, encode_states
+from camfleet_hub import permission
 from camfleet_hub.demand import Demand
+from camfleet_hub.permission import ANYBODY, NOBODY, Identity, check_rights
 from camfleet_hub.stream import Arrival, Stream
 
 OnReject = Callable[[str, RemoteProtocolError], None]  # of no node: the name is empty
@@ -56,8 +58,8 @@ class SubscriberPort(Port):
         address: where to bind, for example `tcp://*:5557`; port 0 takes any free one.
         streams: returns all streams; called on this thread.
         demand: where frames are asked for while somebody subscribes to them.
-        keyring: the hub's keys, and whose subscribers may come in; without one everybody may,
-            unencrypted.
+        keyring: the hub's keys, and whose subscribers may come in and see what; without one
+            everybody may see everything, unencrypted.
         now_ns: the clock that silences of cameras are measured on.
         on_reject: called on the port's thread with an empty name, for it was no node, and what
             was wrong with the message.
@@ -88,7 +90,9 @@ class SubscriberPort(Port):
         self._now_ns = now_ns
         self._on_reject = on_reject or _ignore
         self._on_subscriber = on_subscriber or _ignore
-        self._link = ForwardLink(random.getrandbits(63))
+        self._keyring = keyring
+        self._identities: dict[Entry, Identity] = {}
+        self._link = ForwardLink(random.getrandbits(63), may_see=self._may_see)
         self.subscribers = 0
         # Replaced and never changed, since ingest threads look into them.
         self._known: frozenset[str] = frozenset()
@@ -124,6 +128,10 @@ class SubscriberPort(Port):
     def cut(self, caller: str) -> None:
         """Let go of subscribers whose key was revoked, and end their connections; any thread."""
         self.post(lambda: self._cut(caller))
+
+    def judge(self) -> None:
+        """Look anew at who may see what: it was changed; from any thread."""
+        self.post(self._judge)
 
     def close(self) -> None:
         """Stop within a second, whatever the subscribers do, and ask for no more frames."""
@@ -182,6 +190,26 @@ class SubscriberPort(Port):
             self.shut(left.identity.hex())
             self._hear(left)
 
+    def _judge(self) -> None:
+        self._link.judge()
+        self._identities.clear()
+        self._has_changed = True
+
+    def _may_see(self, caller: str | None, node: str, camera: str) -> bool:
+        return self._identity(caller).may_see(node, camera)
+
+    def _identity(self, caller: str | None) -> Identity:
+        """Who it is as of the last look at the keyring; nobody without a key sees anything."""
+        if self._keyring is None:
+            return ANYBODY
+        entry = self._keyring.entry(caller or "")
+        if entry is None or entry.role is not Role.SUBSCRIBER:
+            return NOBODY
+        if entry not in self._identities:
+            rights = check_rights(permission.Role.VIEWER, entry.cameras)
+            self._identities[entry] = Identity(entry.name, permission.Role.VIEWER, rights)
+        return self._identities[entry]
+
     def _look(self) -> None:
         """See which streams are wanted: subscribers come and go, and so do cameras."""
         self._has_changed = False
@@ -219,11 +247,12 @@ class SubscriberPort(Port):
                 stream.forwarded += 1
 
     def _list(self, looked: Looked) -> None:
-        now_ns = self._now_ns()
+        now_ns, identity = self._now_ns(), self._identity(looked.caller)
         states = [
             _state(stream, now_ns)
             for stream in self._streams()
-            if any(one.matches(stream.node.name, _name(stream)) for one in looked.patterns)
+            if identity.may_see(stream.node.name, stream.camera)
+            and any(one.matches(stream.node.name, _name(stream)) for one in looked.patterns)
         ]
         self.send(looked.identity, encode(Listing(len(states))), encode_states(states))
 

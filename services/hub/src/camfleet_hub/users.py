@@ -1,40 +1,59 @@
-"""Who may log in at the hub: names and hashes of passwords, never a password.
+"""Who may log in at the hub, and what each may see: names and hashes, never a password.
 
 They are kept in the state folder, where a command may change them while the hub runs.
 """
 
 from __future__ import annotations
 
-import secrets
-import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-from argon2.low_level import Type
 
-from camfleet.errors import LocalProtocolError
-from camfleet.private_file import make_private_folder, read_private, write_private
-from camfleet_hub.permission import ALL_CAMERAS, Identity, Role
+from camfleet.errors import LocalProtocolError, RemoteProtocolError
+from camfleet.folder_lock import locked
+from camfleet.names import check_name
+from camfleet.pattern import EVERYTHING
+from camfleet.private_file import make_private_folder
+from camfleet_hub.passwords import HASH_PREFIX, check_password, hash_password, make_password
+from camfleet_hub.permission import Identity, Role, check_rights
+from camfleet_hub.table import Table, damaged, is_there, read_rows, write_rows
 
 ADMIN: Final = "admin"
-MIN_PASSWORD: Final = 12  # characters
-MAX_PASSWORD_BYTES: Final = 256
-_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # 32 of them; no l, 1, o and 0
-_GROUPS: Final = 5  # of four, so 100 bits
-_MOST_TABLE_BYTES: Final = 2**20
-# RFC 9106's argon2id within OWASP's least memory, for a hub may have little: 20 to 100 ms each.
-_hasher: Final = PasswordHasher(
-    time_cost=2, memory_cost=19 * 1024, parallelism=1, hash_len=32, salt_len=16, type=Type.ID
-)
+TOKEN_USER: Final = "token"  # noqa: S105 - as which programs send a token by HTTP Basic
+MOST_USERS: Final = 256
+MAX_NAME: Final = 64  # characters
+_FILE: Final = "users.json"
 
 
-class _User(msgspec.Struct, forbid_unknown_fields=True):
-    """One user as it stands in the file, under its name."""
+@dataclass(frozen=True)
+class User:
+    """Somebody who may log in.
+
+    Attributes:
+        identity: name, role and cameras.
+        cameras: the same as text.
+        hash: of the password, with argon2id.
+    """
+
+    identity: Identity
+    cameras: tuple[str, ...]
+    hash: str
+
+    @property
+    def name(self) -> str:
+        """What is typed at the log-in."""
+        return self.identity.name
+
+
+class _Row(msgspec.Struct, forbid_unknown_fields=True):
+    """One user as it stands in the file, under its name; an old one has a password alone."""
 
     password: str
+    role: Role | None = None
+    cameras: tuple[str, ...] = (EVERYTHING,)
 
 
 class Users:
@@ -44,6 +63,7 @@ class Users:
         folder: the hub's state; made at first use.
 
     Attributes:
+        folder: as given.
         first_password: the administrator's, where this object has just made it; else None.
 
     Raises:
@@ -51,114 +71,172 @@ class Users:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "users.json"
         make_private_folder(folder)
-        self.first_password = self._make_first()
-        self._mark: tuple[int, int, int] | None = None
-        self._hashes: dict[str, str] = {}
+        self.first_password = _make_first(folder)
+        self.folder = folder
+        self._table = Table(folder / _FILE, _read)
         self.refresh()
 
-    def hash_of(self, name: str) -> str | None:
-        """The hash of a user's password as of the last look at the file, or None."""
-        return self._hashes.get(name)
-
-    def identity(self, name: str) -> Identity:
-        """Who a user is, and may see."""
-        return Identity(name, Role.ADMINISTRATOR, ALL_CAMERAS)
+    def find(self, name: str) -> User | None:
+        """The user of this name as of the last look at the file, or None."""
+        return self._table.rows.get(name)
 
     @property
     def any_hash(self) -> str:
         """The hash of some user's password, to spend as much time on a name that is nobody's."""
-        return self._hashes[ADMIN]
+        return next(iter(self._table.rows.values())).hash
 
-    def refresh(self) -> bool:
-        """Look whether another process has changed the file; return whether it did.
+    def refresh(self) -> frozenset[str]:
+        """Look whether another process has changed the file; return who is another one now.
 
         Raises:
             LocalProtocolError: when it is damaged or gone; what was read before stays in force.
         """
-        try:
-            found = self._path.stat()
-        except OSError as error:
-            raise LocalProtocolError(f"cannot read {self._path}: {error.strerror}") from error
-        mark = found.st_ino, found.st_mtime_ns, found.st_size
-        if mark == self._mark:
-            return False
-        before, self._hashes = self._hashes, _read(self._path)
-        self._mark = mark
-        return before != self._hashes
-
-    def _make_first(self) -> str | None:
-        try:
-            is_there = self._path.exists()
-        except OSError as error:
-            raise LocalProtocolError(f"cannot read {self._path}: {error.strerror}") from error
-        if is_there:
-            return None
-        password = make_password()
-        _write(self._path, {ADMIN: hash_password(password)}, replace=False)
-        return password
+        return self._table.refresh()
 
 
-def set_password(folder: Path, password: str) -> None:
-    """Give the administrator another password; a running hub ends all sessions.
+def list_users(folder: Path) -> list[User]:
+    """All users, by name.
 
     Raises:
-        LocalProtocolError: when it is too short or too long, or cannot be written.
+        LocalProtocolError: when there is no table, or it is damaged.
     """
-    if not password.isprintable():
-        raise LocalProtocolError("password has characters that cannot be printed, want none")
-    if len(password) < MIN_PASSWORD:
-        raise LocalProtocolError(
-            f"password has {len(password)} characters, want {MIN_PASSWORD} or more"
-        )
-    size = len(password.encode())
-    if size > MAX_PASSWORD_BYTES:
-        raise LocalProtocolError(f"password has {size} bytes, want at most {MAX_PASSWORD_BYTES}")
+    return sorted(_read(folder / _FILE).values(), key=lambda user: user.name)
+
+
+def set_user(
+    folder: Path,
+    name: str,
+    *,
+    role: Role | None = None,
+    cameras: Iterable[str] | None = None,
+    password: str | None = None,
+) -> User:
+    """Add a user, or change one; a running hub ends the sessions of that one alone.
+
+    Args:
+        folder: the hub's state.
+        name: obeys `check_user_name`.
+        role: viewer by default; of one who is there, the same as before.
+        cameras: patterns such as `garden/*`; every camera by default, or as before.
+        password: needed for one who is new.
+
+    Raises:
+        LocalProtocolError: when something of it is bad, it would leave no administrator, or
+            the table is damaged or cannot be written.
+    """
+    check_user_name(name)
+    if password is not None:
+        check_password(password)
+    hashed = hash_password(password) if password is not None else None
     make_private_folder(folder)
-    _write(folder / "users.json", {ADMIN: hash_password(password)}, replace=True)
+    with locked(folder):
+        path = folder / _FILE
+        users = _read(path) if is_there(path) else {}
+        before = users.get(name)
+        hashed = hashed or (before.hash if before else None)
+        if hashed is None:
+            raise LocalProtocolError(f"there is no user {name!r} yet, want a password for one")
+        role = role or (before.identity.role if before else Role.VIEWER)
+        texts = _cameras(role, cameras, before)
+        users[name] = _user(name, role, texts, hashed)
+        if len(users) > MOST_USERS:
+            raise LocalProtocolError(f"users are {MOST_USERS}, want no more")
+        _write(path, users)
+    return users[name]
 
 
-def make_password() -> str:
-    """Make a password of 100 bits that a person can type."""
-    groups = ("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(_GROUPS))
-    return "-".join(groups)
+def set_password(folder: Path, password: str, name: str = ADMIN) -> None:
+    """Give a user another password; a running hub ends the sessions of that one.
+
+    Where no user is there yet, it is the first administrator's.
+
+    Raises:
+        LocalProtocolError: when it is too short or too long, there is no such user, or it
+            cannot be written.
+    """
+    check_password(password)
+    path = folder / _FILE
+    is_first = name == ADMIN and not is_there(path)
+    if not is_first and name not in _read(path):
+        raise LocalProtocolError(f"there is no user {name!r}")
+    set_user(folder, name, role=Role.ADMINISTRATOR if is_first else None, password=password)
 
 
-def hash_password(password: str) -> str:
-    """Hash a password with argon2id (RFC 9106); it takes tens of milliseconds."""
-    return _hasher.hash(_normal(password))
+def remove_user(folder: Path, name: str) -> None:
+    """Let a user in no more; a running hub ends its sessions.
+
+    Raises:
+        LocalProtocolError: when there is none of this name, it is the last administrator, or
+            the table is damaged or cannot be written.
+    """
+    with locked(folder):
+        path = folder / _FILE
+        users = _read(path)
+        if users.pop(name, None) is None:
+            raise LocalProtocolError(f"there is no user {name!r}")
+        _write(path, users)
 
 
-def is_password(password: str, hashed: str) -> bool:
-    """Whether it is the password that was hashed; it takes as long, and does not hold the GIL."""
+def check_user_name(name: str) -> None:
+    """See that a name may be a user's.
+
+    Raises:
+        LocalProtocolError: saying what was found and what was wanted.
+    """
     try:
-        return _hasher.verify(hashed, _normal(password))
-    except (VerificationError, InvalidHashError):
-        return False
+        check_name(name)
+    except RemoteProtocolError as error:
+        raise LocalProtocolError(str(error)) from error
+    if ":" in name or len(name) > MAX_NAME:  # RFC 7617, 2
+        raise LocalProtocolError(
+            f"name is {name[:MAX_NAME]!r}, want at most {MAX_NAME} characters and no colon"
+        )
+    if name == TOKEN_USER:
+        raise LocalProtocolError(f"name {name!r} is what tokens are sent with, want another")
 
 
-def _normal(password: str) -> bytes:
-    """One form for what looks alike, whatever keyboard it came from (RFC 8265, 4.2)."""
-    return unicodedata.normalize("NFC", password).encode(errors="replace")
+def _cameras(role: Role, cameras: Iterable[str] | None, before: User | None) -> tuple[str, ...]:
+    """What is asked for, or what was; an administrator's are all where nothing else is said."""
+    if cameras is not None:
+        return tuple(cameras)
+    if before is None or role is Role.ADMINISTRATOR:
+        return (EVERYTHING,)
+    return before.cameras
 
 
-def _read(path: Path) -> dict[str, str]:
-    content = read_private(path, _MOST_TABLE_BYTES)
-    try:
-        table = msgspec.json.decode(content, type=dict[str, _User])
-    except ValueError as error:
-        raise LocalProtocolError(f"{path} is damaged: {error}") from error
-    hashes = {name: user.password for name, user in table.items()}
-    if ADMIN not in hashes:
-        raise LocalProtocolError(f"{path} is damaged: found no user {ADMIN!r}, want one")
-    for name, hashed in hashes.items():
-        if not hashed.startswith("$argon2id$"):
-            raise LocalProtocolError(f"{path} is damaged: user {name!r} has no argon2id hash")
-    return hashes
+def _make_first(folder: Path) -> str | None:
+    path = folder / _FILE
+    if is_there(path):
+        return None
+    password = make_password()
+    user = _user(ADMIN, Role.ADMINISTRATOR, (EVERYTHING,), hash_password(password))
+    _write(path, {ADMIN: user}, replace=False)
+    return password
 
 
-def _write(path: Path, hashes: dict[str, str], *, replace: bool) -> None:
-    table = {name: _User(hashed) for name, hashed in hashes.items()}
-    content = msgspec.json.format(msgspec.json.encode(table), indent=1)
-    write_private(path, content + b"\n", replace=replace)
+def _user(name: str, role: Role, cameras: tuple[str, ...], hashed: str) -> User:
+    return User(Identity(name, role, check_rights(role, cameras)), cameras, hashed)
+
+
+def _read(path: Path) -> dict[str, User]:
+    users = {}
+    for name, row in read_rows(path, _Row).items():
+        role = row.role or (Role.ADMINISTRATOR if name == ADMIN else Role.VIEWER)
+        try:
+            check_user_name(name)
+            users[name] = _user(name, role, row.cameras, row.password)
+        except LocalProtocolError as error:
+            raise damaged(path, f"user {name!r}: {error}") from error
+        if not row.password.startswith(HASH_PREFIX):
+            raise damaged(path, f"user {name!r} has no argon2id hash")
+    if not any(user.identity.is_administrator for user in users.values()):
+        raise damaged(path, "found no administrator, want one")
+    return users
+
+
+def _write(path: Path, users: dict[str, User], *, replace: bool = True) -> None:
+    if not any(user.identity.is_administrator for user in users.values()):
+        raise LocalProtocolError("it is the last administrator, want another one first")
+    rows = {name: _Row(user.hash, user.identity.role, user.cameras) for name, user in users.items()}
+    write_rows(path, rows, replace=replace)

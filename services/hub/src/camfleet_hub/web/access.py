@@ -1,4 +1,4 @@
-"""Lets in who is logged in: the one place that decides, for every path and the WebSocket.
+"""Lets in who is logged in or has a token: the one place for every path and the WebSocket.
 
 A new route is closed by itself; what is open stands here by name.
 """
@@ -20,12 +20,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from camfleet_hub.permission import ANYBODY
+from camfleet_hub.users import TOKEN_USER
 from camfleet_hub.web.asking import identify
-from camfleet_hub.web.login import Login, TooManyTriesError
+from camfleet_hub.web.bearers import BadTokenError
+from camfleet_hub.web.cookie import cookie_of
+from camfleet_hub.web.limiter import TooManyTriesError
+from camfleet_hub.web.login import Login
 from camfleet_hub.web.origin import is_same_origin
 from camfleet_hub.web.sessions import Session
 
-COOKIE: Final = "camfleet_session"
 LOGIN: Final = "/login"
 LOGOUT: Final = "/logout"  # open, or it would cut itself off; who is not logged in loses nothing
 OPEN_PATHS: Final = frozenset(
@@ -80,27 +83,46 @@ class Access:
         except TooManyTriesError as error:
             await _refuse(scope, receive, send, too_many(error))
             return
+        except BadTokenError as error:
+            await _refuse(scope, receive, send, _bad_token(error))
+            return
         if session is None:
             await _refuse(scope, receive, send, _challenge(connection))
         else:
             await self._serve(session, scope, receive, send)
 
     async def _find(self, connection: HTTPConnection) -> Session | None:
-        """Who asks: a browser by its cookie, or a program by name and password (RFC 7617)."""
-        session = self._login.browser(connection.cookies.get(COOKIE))
+        """Who asks: a browser by its cookie, a program by a token or by name and password.
+
+        A token comes as Bearer (RFC 6750), or as the password of the user `token` by Basic
+        (RFC 7617), for programs that can be given nothing but a URL. It is not taken from a
+        query string, which stands in the logs of proxies and in the histories of browsers.
+        """
+        session = self._login.browser(cookie_of(connection))
         if session is not None:
             return session
-        credentials = _credentials(connection.headers.get("authorization", ""))
+        header, address = connection.headers.get("authorization", ""), address_of(connection)
+        if token := _bearer(header):
+            return self._login.bearer(token, address)
+        credentials = _credentials(header)
         if credentials is None:
             return None
-        return await self._login.program(*credentials, address_of(connection))
+        user, password = credentials
+        if user == TOKEN_USER:
+            return self._login.bearer(password, address)
+        return await self._login.program(user, password, address)
 
     async def _serve(self, session: Session, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve until the request is done or its session ends, whichever comes first."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a server runs each request in one
         identify(scope, session.identity)
-        with session.holding(task.cancel):
+
+        def cut() -> None:
+            if asyncio.current_task() is not task:  # who ends its own session is answered
+                task.cancel()
+
+        with session.holding(cut):
             try:
                 await self._app(scope, receive, send)
             except asyncio.CancelledError:
@@ -159,13 +181,25 @@ def _credentials(header: str) -> tuple[str, str] | None:
     return (user, password) if colon else None
 
 
+def _bearer(header: str) -> str | None:
+    """The token of a Bearer header; None where there is none."""
+    scheme, _, token = header.partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _bad_token(error: BadTokenError) -> Response:
+    """Tell a program that its token opens nothing (RFC 6750, 3.1)."""
+    challenge = f'Bearer realm="camfleet", error="invalid_token", error_description="{error}"'
+    return PlainTextResponse(str(error), 401, headers=_NO_STORE | {"WWW-Authenticate": challenge})
+
+
 def _challenge(connection: HTTPConnection) -> Response:
     """Send a person to the page for the log-in, and tell a program what is wanted."""
     scope = connection.scope
     is_page = "text/html" in connection.headers.get("accept", "")
     if is_page and scope.get("method") in {"GET", "HEAD"}:
         return RedirectResponse(_login_page(scope), 303, headers=_NO_STORE)
-    text = "want a log-in: name and password by HTTP Basic, or a browser's by /login"
+    text = "want a log-in: a token as Bearer, name and password by Basic, or a browser's by /login"
     return PlainTextResponse(text, 401, headers=_CHALLENGE)
 
 

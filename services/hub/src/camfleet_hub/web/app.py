@@ -31,6 +31,7 @@ from camfleet_hub.web.headers import SecurityHeaders
 from camfleet_hub.web.history import add_history
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.login_page import add_login
+from camfleet_hub.web.password_page import add_password
 from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.targets import add_targets
 from camfleet_hub.web.wall import Wall
@@ -38,8 +39,7 @@ from camfleet_hub.web.wall import Wall
 _STATIC: Final = Path(__file__).parent / "static"
 _BOUNDARY: Final = "frame"
 _NO_STORE: Final = {"Cache-Control": "no-store"}
-_LOGOUT: Final = '<form id="logout"'
-_LOGOUT_HIDDEN: Final = '<form hidden id="logout"'  # as it stands in the page
+_LOGGED_IN: Final = ('form id="logout"', 'a id="password"')  # hidden as they stand in the page
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ def create_app(hub: Hub) -> FastAPI:
     else:
         app.add_middleware(Access, login=hub.login)
         add_login(app, hub.login)
+        add_password(app, hub.login)
     app.add_middleware(SecurityHeaders)  # the outermost: on what is refused too
     _add_wall(app, hub)
     _add_cameras(app, hub)
@@ -117,7 +118,8 @@ def _add_wall(app: FastAPI, hub: Hub) -> None:
 
     text = (_STATIC / "index.html").read_text("utf-8")
     if hub.login is not None:
-        text = text.replace(_LOGOUT_HIDDEN, _LOGOUT)
+        for at in _LOGGED_IN:
+            text = text.replace(f"<{at} hidden", f"<{at}")
 
     @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)

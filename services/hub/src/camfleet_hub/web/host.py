@@ -16,6 +16,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from camfleet_hub.web.headers import SecurityHeaders
+
 _MISDIRECTED: Final = 421  # RFC 9110, 15.5.20
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _HOME_DOMAINS: Final = ("local", "lan", "home.arpa")  # mDNS, and what home routers hand out
@@ -48,18 +50,23 @@ class HostCheck:
             text = (
                 f"Host is {host[:100]!r}, want an address, localhost or one of CAMFLEET_HUB_HOSTS"
             )
-            await PlainTextResponse(text, _MISDIRECTED)(scope, receive, send)
+            answer = SecurityHeaders(PlainTextResponse(text, _MISDIRECTED))
+            await answer(scope, receive, send)
 
     def _is_ours(self, host: str) -> bool:
-        name = _without_port(host).lower().removesuffix(".")
-        return name in self._names or _is_address(name)
+        name, port = _split(host)
+        name = name.lower().removesuffix(".")
+        is_port = not port or (port.isascii() and port.isdigit())
+        return is_port and (name in self._names or _is_address(name))
 
 
-def _without_port(host: str) -> str:
-    """The name or address of a Host header (RFC 3986, 3.2.2: IPv6 stands in brackets)."""
+def _split(host: str) -> tuple[str, str]:
+    """Name or address and port of a Host header (RFC 3986, 3.2.2: IPv6 stands in brackets)."""
     if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+        name, _, port = host[1:].partition("]")
+        return name, port.removeprefix(":")
+    name, _, port = host.partition(":")
+    return name, port
 
 
 def _is_address(name: str) -> bool:

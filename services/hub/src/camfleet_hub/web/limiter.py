@@ -13,6 +13,18 @@ _MOST_ADDRESSES: Final = 1024
 _IPV6_PREFIX: Final = 64  # bits that a host cannot choose itself (RFC 4291, 2.5.4)
 
 
+class TooManyTriesError(Exception):
+    """Passwords or tokens were tried too often.
+
+    Attributes:
+        wait_s: how long to wait before the next try.
+    """
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"too many tries, want one in {wait_s:.0f} s")
+        self.wait_s = wait_s
+
+
 class Bucket:
     """Tokens that come back with time (a token bucket).
 

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from camfleet_hub.web.login import Login
+
+REASONS: Final = (
+    "wrong",
+    "too_many",
+    "unknown_token",
+    "expired_token",
+    "revoked_token",
+    "too_many_tokens",
+)
 
 
 class LoginCollector(Collector):
@@ -28,9 +38,11 @@ class LoginCollector(Collector):
         """Read all counters."""
         failed = CounterMetricFamily(
             "camfleet_logins_failed",
-            "Log-ins that failed: a password was `wrong`, or there were `too_many` tries to look.",
+            "Log-ins that failed: a password was `wrong`, a token was `unknown_token`, "
+            "`expired_token` or `revoked_token`, or there were `too_many` passwords, or "
+            "`too_many_tokens` that opened nothing.",
             labels=["reason"],
         )
-        for reason in ("wrong", "too_many"):
+        for reason in REASONS:
             failed.add_metric([reason], self._login.failed[reason])
         yield failed

@@ -6,19 +6,20 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
+from collections.abc import Sequence
 from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from camfleet_hub.web.connection import MAX_CONNECTIONS, HttpConnection, WebSocketConnection
+from camfleet_hub.web.tls_listener import TlsListener
 
 # Answered at once: every viewer and MJPEG reader counts for as long as it looks. Below the limit
 # for connections, so that one more is told 503 instead of being cut off.
 _MAX_CONCURRENT: Final = MAX_CONNECTIONS - 64
 _STOP_S: Final = 0.3  # for viewers to go; with all else it stays below a second
-# Who may say for whom they ask; uvicorn would let a variable of the environment open that to all.
-_PROXIES: Final = ["127.0.0.1", "::1"]
 _MAX_VIEWER_MESSAGE_BYTES: Final = 256 * 1024  # 256 tiles with the longest names, and room
 _logger: Final = logging.getLogger("uvicorn.error")
 
@@ -29,15 +30,24 @@ class Server(uvicorn.Server):
     Args:
         app: what is served.
         listener: bound already; closed at the end.
+        tls: of the hub's certificate; None for plain HTTP.
+        proxies: addresses and networks of who may say for whom they ask, and by which scheme.
     """
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        *,
+        tls: ssl.SSLContext | None = None,
+        proxies: Sequence[str] = (),
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 log_config=None,
                 access_log=False,
-                forwarded_allow_ips=_PROXIES,
+                forwarded_allow_ips=list(proxies),
                 http=HttpConnection,
                 ws=WebSocketConnection,
                 ws_max_size=_MAX_VIEWER_MESSAGE_BYTES,
@@ -49,11 +59,24 @@ class Server(uvicorn.Server):
         # Without uvicorn's own signal handlers, which would end us by the signal itself.
         self.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
         self._listener = listener
+        self._tls = tls
         _logger.setLevel(logging.ERROR)  # its warnings are a line for each stranger's bad request
 
     async def run_until_stopped(self) -> None:
         """Serve until `stop`."""
         await self.serve(sockets=[self._listener])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, for TLS by ourselves: uvicorn bounds neither handshakes nor who begins none."""
+        if self._tls is None:
+            await super().startup(sockets)
+            return
+        await super().startup([])
+        listener = TlsListener(self._listener, self._tls, self._make_protocol)
+        self.servers.append(listener)  # type: ignore[arg-type]  # it closes as they do
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        return HttpConnection(self.config, self.server_state, self.lifespan.state)
 
     def stop(self) -> None:
         """Take nobody any more, and cut off who does not go."""

@@ -1,4 +1,4 @@
-"""Who is logged in, in memory and bounded. A session ends by time, by log-out, or with all others.
+"""Who is logged in, in memory and bounded. A session ends by time, by log-out, or with its user.
 
 What it holds open ends with it, so that nobody watches on after a log-out.
 """
@@ -17,6 +17,7 @@ _NS: Final = 1_000_000_000
 IDLE_S: Final = 3 * 86_400.0  # a display that is switched off over a weekend
 ABSOLUTE_S: Final = 30 * 86_400.0
 MOST_SESSIONS: Final = 1024
+MOST_OF_USER: Final = 128
 
 
 class Session:
@@ -82,8 +83,14 @@ class Sessions:
         return len(self._sessions)
 
     def open(self, key: bytes, identity: Identity) -> Session:
-        """Begin a session; one that has this key already ends."""
+        """Begin a session; one that has this key already ends.
+
+        Who has too many gives up the one used longest ago, so that nobody pushes out others.
+        """
         self.end(key)
+        own = [other for other, one in self._sessions.items() if one.identity.name == identity.name]
+        if len(own) >= MOST_OF_USER:
+            self.end(own[0])
         while len(self._sessions) >= self._most:
             self._sessions.popitem(last=False)[1].end()
         session = self._sessions[key] = Session(identity, self._monotonic_ns())
@@ -108,10 +115,11 @@ class Sessions:
         if session is not None:
             session.end()
 
-    def end_all(self) -> None:
-        """End every session."""
-        for key in list(self._sessions):
-            self.end(key)
+    def end_of(self, names: frozenset[str]) -> None:
+        """End every session of these users."""
+        for key, session in list(self._sessions.items()):
+            if session.identity.name in names:
+                self.end(key)
 
     def sweep(self) -> None:
         """End those whose time is over; now and then."""
