@@ -150,7 +150,7 @@ def _default(name: str, field: FieldInfo) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, tuple) and value:
-        return f"`{','.join(f'{part:g}' for part in value)}`"
+        return f"`{','.join(part if isinstance(part, str) else f'{part:g}' for part in value)}`"
     return f"`{value}`" if value or value == 0 else "none"
 
 

@@ -48,10 +48,12 @@ class Endless:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[tuple[str, int]]:
+async def serving(
+    app: ASGIApp, proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+) -> AsyncIterator[tuple[str, int]]:
     """Serve an application; give its address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    serves = server.Server(app, listener)
+    serves = server.Server(app, listener, proxies=proxies)
     task = asyncio.create_task(serves.run_until_stopped())
     try:
         yield listener.getsockname()[:2]
@@ -249,10 +251,10 @@ async def _tell_client(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse(told)(scope, receive, send)
 
 
-async def _ask_as_proxy(address: tuple[str, int], own: str) -> str:
+async def _ask_as_proxy(address: tuple[str, int], own: str, said: str = "192.0.2.1") -> str:
     reader, writer = await asyncio.open_connection(*address, local_addr=(own, 0))
-    headers = b"X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n"
-    writer.write(REQUEST[:-2] + headers + b"\r\n")
+    headers = f"X-Forwarded-For: {said}\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n"
+    writer.write(REQUEST[:-2] + headers.encode() + b"\r\n")
     async with asyncio.timeout(TIMEOUT_S):
         answer = await reader.read()
     writer.close()
@@ -266,3 +268,28 @@ async def test_a_proxy_of_this_machine_says_for_whom_it_asks_and_nobody_else_doe
     async with serving(_tell_client) as address:
         assert await _ask_as_proxy(address, "127.0.0.1") == "192.0.2.1 https"
         assert await _ask_as_proxy(address, "127.0.0.2") == "127.0.0.2 http"
+
+
+async def test_proxies_elsewhere_are_believed_once_they_are_named() -> None:
+    async with serving(_tell_client, ("127.0.0.8/30",)) as address:
+        assert await _ask_as_proxy(address, "127.0.0.9") == "192.0.2.1 https"
+        assert await _ask_as_proxy(address, "127.0.0.1") == "127.0.0.1 http"
+        assert await _ask_as_proxy(address, "127.0.0.12") == "127.0.0.12 http"
+
+
+async def test_without_proxies_nobody_is_believed() -> None:
+    async with serving(_tell_client, ()) as address:
+        assert await _ask_as_proxy(address, "127.0.0.1") == "127.0.0.1 http"
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("203.0.113.9, 192.0.2.1", "192.0.2.1"),  # what a browser forged stands to the left
+        ("127.0.0.1, 192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1, 127.0.0.1", "192.0.2.1"),  # two proxies that are believed
+    ],
+)
+async def test_what_a_browser_says_before_a_proxy_counts_for_nothing(said: str, found: str) -> None:
+    async with serving(_tell_client) as address:
+        assert await _ask_as_proxy(address, "127.0.0.1", said) == f"{found} https"

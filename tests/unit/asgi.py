@@ -82,14 +82,15 @@ class Client:
     ) -> Exchange:
         """Begin a request."""
         raw, _, query = path.partition("?")
-        fields = {"host": "localhost"} | (headers or {})
+        named = {name.lower(): value for name, value in (headers or {}).items()}
+        fields = {"host": "localhost"} | named
         scope: Scope = {
             "type": kind,
             "method": method,
             "path": raw,
             "raw_path": raw.encode(),
             "query_string": query.encode(),
-            "headers": [(k.lower().encode(), v.encode()) for k, v in fields.items()],
+            "headers": [(k.encode(), v.encode()) for k, v in fields.items()],
             "client": (self.address, 1),
             "server": ("localhost", 80),
             "scheme": self.scheme,

@@ -72,6 +72,7 @@ class Login:
         self._wrong: OrderedDict[bytes, None] = OrderedDict()
         self._checking: dict[bytes, asyncio.Task[User | None]] = {}
         self._checker = ThreadPoolExecutor(1, "password")
+        self._followed = _Followed("users"), _Followed("tokens")
         self._last_address = ""
         self._told, self._tells_s = 0, 0.0
 
@@ -148,15 +149,19 @@ class Login:
 
     async def run(self) -> None:
         """Follow both tables, end what is over, and tell of log-ins that failed."""
-        users, tokens = _Followed("users"), _Followed("tokens")
         while True:
-            self.forget(users.follow(self._users.refresh))
-            if self._bearers is not None:
-                tokens.follow(self._bearers.follow)
-            self._browsers.sweep()
-            self._programs.sweep()
+            self.follow()
             self._tell()
             await asyncio.sleep(_REFRESH_S)
+
+    def follow(self) -> None:
+        """Look at both tables once, and end what is over."""
+        users, tokens = self._followed
+        self.forget(users.follow(self._users.refresh))
+        if self._bearers is not None:
+            tokens.follow(self._bearers.follow)
+        self._browsers.sweep()
+        self._programs.sweep()
 
     def forget(self, names: frozenset[str]) -> None:
         """End every session of these users, and believe nothing of what was wrong before."""
