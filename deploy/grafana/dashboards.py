@@ -113,9 +113,11 @@ def fleet() -> dashboard.Dashboard:
 def node() -> dashboard.Dashboard:
     """One node in depth."""
     stage = f"camfleet:camera_latency_seconds:mean{{{OF_NODE}, stage=%r}}"
-    encoded, sent, received = (
-        stage.replace("%r", f'"{name}"') for name in ("encoded", "sent", "received")
+    encoded, sent, received, painted = (
+        stage.replace("%r", f'"{name}"') for name in ("encoded", "sent", "received", "painted")
     )
+    seen = f"clamp_min({painted} - ignoring (stage) {received}, 0)"
+    on_screen = f"{seen} or ignoring (stage) 0 * {received}"  # 0 while nobody looks
     return (
         _board("node", "camfleet node")
         .with_variable(
@@ -168,6 +170,10 @@ def node() -> dashboard.Dashboard:
                     "{{camera}}: on its way to the hub",
                     f"clamp_min({received} - ignoring (stage) {sent}, 0)",
                 ),
+                (
+                    "{{camera}}: to the screen",
+                    on_screen,
+                ),
                 ("± uncertainty", f"max(camfleet_clock_uncertainty_seconds{{{OF_NODE}}})"),
                 is_stacked=True,
                 apart="± uncertainty",
@@ -180,6 +186,7 @@ def node() -> dashboard.Dashboard:
                 ("{{camera}} asked", f"camfleet:camera_asked:fps{{{OF_NODE}}}"),
                 ("{{camera}} captured", f"camfleet:camera_captured:fps{{{OF_NODE}}}"),
                 ("{{camera}} received", f"camfleet:camera_received:fps{{{OF_NODE}}}"),
+                ("{{camera}} painted", f"sum by (camera) ({_rate('frames_painted')})"),
             )
         )
         .with_panel(

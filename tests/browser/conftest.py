@@ -142,13 +142,15 @@ class Wall:
         _wait_healthy(f"{self.url}healthz", self.hub)
         return self.hub
 
-    def start_node(self, name: str, camera: str = "front") -> Service:
-        """Start a node with one synthetic camera."""
+    def start_node(self, name: str, camera: str = "front", preview_width: int = 0) -> Service:
+        """Start a node with one synthetic camera, and with a preview where it has a width."""
         settings = {
             "CAMFLEET_NODE_BUNDLE": str(self._enrol(name)),
             f"CAMFLEET_NODE_CAMERAS__{camera}__SOURCE": "synthetic",
             "CAMFLEET_NODE_METRICS_PORT": "0",  # several nodes on one machine
         }
+        if preview_width:
+            settings[f"CAMFLEET_NODE_CAMERAS__{camera}__PREVIEW_WIDTH"] = str(preview_width)
         return self._start("camfleet_node", settings)
 
     def start_sender(self, name: str) -> Sender:

@@ -50,6 +50,17 @@ def wait_painted(page: Page, cameras: list[str], count: int) -> None:
     )
 
 
+def frames_of(message: bytes) -> list[tuple[int, int]]:
+    """Tile and number of each frame in one message."""
+    if message[1] == 1:
+        return [FRAME.unpack_from(message)[2:4]]
+    found, at = [], 4
+    while at < len(message):
+        found.append(FRAME.unpack_from(message, at + 4)[2:4])
+        at += 4 + int.from_bytes(message[at : at + 4], "little")
+    return found
+
+
 def read_code(sample: dict[str, Any]) -> float:
     """Unix ms, out of the pixels that the canvas showed."""
     png = base64.b64decode(sample["png"].partition(",")[2])
@@ -159,7 +170,7 @@ def test_a_name_with_markup_is_shown_as_text(wall: Wall, page: Page) -> None:
     expect(page.locator(".tile b, .tile img")).to_have_count(0)
 
 
-def test_a_viewer_that_never_acknowledges_gets_two_frames_a_tile_and_slows_nobody(
+def test_a_viewer_that_never_acknowledges_gets_one_frame_and_slows_nobody(
     wall: Wall, page: Page
 ) -> None:
     wall.start_node("garden")
@@ -176,7 +187,7 @@ def test_a_viewer_that_never_acknowledges_gets_two_frames_a_tile_and_slows_nobod
         while not all(page.evaluate("window.painted")[c] >= before[c] + 60 for c in shown):
             assert time.monotonic() < deadline, "the browser was slowed down"
             received += frames_within(viewer, 0.2)
-    assert received == {0: 2, 1: 2}
+    assert received.total() == 1
 
 
 def frames_within(viewer: ClientConnection, time_s: float) -> Counter[int]:
@@ -188,7 +199,7 @@ def frames_within(viewer: ClientConnection, time_s: float) -> Counter[int]:
         except TimeoutError:
             return frames
         if isinstance(message, bytes):
-            frames[FRAME.unpack_from(message)[2]] += 1
+            frames.update(tile for tile, _ in frames_of(message))
 
 
 def test_every_frame_is_acknowledged_exactly_once(wall: Wall, page: Page) -> None:
@@ -197,12 +208,12 @@ def test_every_frame_is_acknowledged_exactly_once(wall: Wall, page: Page) -> Non
 
     def take(payload: str | bytes) -> None:
         if isinstance(payload, bytes):
-            received.append(FRAME.unpack_from(payload)[2:4])
+            received.extend(frames_of(payload))
 
     def sent(payload: str | bytes) -> None:
         message = json.loads(payload)
         if message["type"] == "painted":
-            acknowledged.extend((number, frame) for number, frame, _ in message["frames"])
+            acknowledged.extend((number, frame) for number, frame, *_ in message["frames"])
 
     def watch(socket: WebSocket) -> None:
         socket.on("framereceived", take)

@@ -28,7 +28,7 @@ from camfleet.subscriber_link import SubscriberLink
 from camfleet.wire import Counters, Detection, Grant, Hello, Subscribe, Welcome, encode
 from camfleet_hub.detections import Detections
 from camfleet_hub.imagezmq_frame import read_frame
-from camfleet_hub.web import viewer
+from camfleet_hub.web import messages
 from camfleet_hub.web.detections import view
 
 Target = Callable[[bytes], None]
@@ -148,7 +148,7 @@ def imagezmq_hub(data: bytes) -> None:
 
 def browser(data: bytes) -> None:
     """A message of a browser on the wall's WebSocket."""
-    viewer.parse(data.decode("utf-8", "replace"))
+    messages.parse(data.decode("utf-8", "replace"))
 
 
 def pattern(data: bytes) -> None:
@@ -191,7 +191,7 @@ def seeds(name: str) -> Iterator[bytes]:
         yield delimiter + b'{"msg": ["pi", 1]}' + _CUT + JPEG
     elif name == "browser":
         yield b'{"type": "show", "tiles": [{"tile": 0, "camera": "pi/front"}]}'
-        yield b'{"type": "painted", "frames": [[0, 1, 1.5], [1, 2, null]]}'
+        yield b'{"type": "painted", "frames": [[0, 1, 1.5, 0.5], [1, 2, null, null]]}'
         yield b'{"type": "ping", "sent_ms": 1}'
     elif name == "pattern":
         yield from (b"*", b"garden/*", b"pi/front/main", b"?i/[x]", b"a/b/c/d", b"")

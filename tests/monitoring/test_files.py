@@ -115,8 +115,8 @@ def test_the_renderer_changes_places_and_durations_and_no_bound(tmp_path: Path) 
         assert not re.search(r"127\.0\.0\.1:3000|hub:9101|alertmanager:9093", text)
         assert not re.search(r"(for|interval): \d+[smhd]\b|\[\d+[smhd]\]", text)
     alerts_now = (tmp_path / "rules" / "alerts.yml").read_text()
-    assert "[30000ms]) > 4" not in alerts_now
-    assert "[45000ms]) > 4" in alerts_now  # a quarter of an hour
+    assert "[30000ms])) > 4" not in alerts_now
+    assert "[45000ms])) > 4" in alerts_now  # a quarter of an hour
     assert "for: 6000ms" in alerts_now  # two minutes
 
 

@@ -71,6 +71,7 @@ class Feed:
         sent: int | None = None,
         latency_ms: float | None = None,
         label: str = "",
+        shape: tuple[int, ...] = (6, 8, 3),
     ) -> Frame:
         """Make a JPEG frame; without a latency its capture time is unknown."""
         received_ns = self.clock.unix_ns()
@@ -82,7 +83,7 @@ class Feed:
             sent=number,
             captured_ns=0 if latency_ms is None else received_ns - round(latency_ms * MS),
             codec="jpeg",
-            shape=(6, 8, 3),
+            shape=shape,
             clock_uncertainty_ns=-1 if latency_ms is None else MS,
             label=label,
         )
@@ -96,9 +97,12 @@ class Feed:
         sent: int | None = None,
         latency_ms: float | None = None,
         label: str = "",
+        shape: tuple[int, ...] = (6, 8, 3),
     ) -> Frame:
         """Let a frame arrive."""
-        frame = self.frame(stream, node=node, sent=sent, latency_ms=latency_ms, label=label)
+        frame = self.frame(
+            stream, node=node, sent=sent, latency_ms=latency_ms, label=label, shape=shape
+        )
         if node == IMAGEZMQ_NODE:  # their port hands frames over directly
             self.fleet.accept(frame)
         else:

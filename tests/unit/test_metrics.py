@@ -15,6 +15,7 @@ from camfleet.stats import LATENCY_BUCKETS_S
 from camfleet.wire import Counters
 from camfleet_hub.fleet import IMAGEZMQ_NODE
 from camfleet_hub.metrics import FleetCollector
+from camfleet_hub.paintings import Shown
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Feed
@@ -241,3 +242,27 @@ def test_a_preview_is_not_counted_with_its_camera(feed: Feed) -> None:
     feed.send()
     feed.send("front/preview")
     assert value(feed, "camfleet_frames_received_total", node="pi", camera="front") == 1
+
+
+def test_paintings_are_told_with_their_latency_and_its_uncertainty(feed: Feed) -> None:
+    shown = Shown.of(feed.send(latency_ms=40), feed.clock.unix_ns())
+    sent_ms = feed.clock.unix_ns() / MS
+    paintings, front = feed.stream().paintings, {"node": "pi", "camera": "front"}
+    assert value(feed, f"{LATENCY}_count", **front, stage="painted") is None
+    for _ in range(3):
+        paintings.take(shown, sent_ms + 10, 0.5, feed.clock.unix_ns() + 20 * MS)
+    paintings.take(shown, sent_ms - 10, 0.5, feed.clock.unix_ns() + 20 * MS)
+    uncertainty = "camfleet_painted_uncertainty_seconds"
+    assert value(feed, "camfleet_frames_painted_total", **front) == 3
+    assert value(feed, "camfleet_paintings_rejected_total", **front) == 1
+    assert value(feed, f"{LATENCY}_count", **front, stage="painted") == 3
+    assert value(feed, f"{LATENCY}_sum", **front, stage="painted") == pytest.approx(0.15, abs=1e-4)
+    assert value(feed, f"{uncertainty}_count", **front) == 3
+    assert value(feed, f"{uncertainty}_sum", **front) == pytest.approx(0.0045)
+
+
+def test_a_camera_that_nobody_looked_at_has_no_uncertainty_of_painting(feed: Feed) -> None:
+    feed.send()
+    front = {"node": "pi", "camera": "front"}
+    assert value(feed, "camfleet_frames_painted_total", **front) == 0
+    assert value(feed, "camfleet_painted_uncertainty_seconds_count", **front) is None

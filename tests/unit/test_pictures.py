@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
+from camfleet.codec import encode_jpeg
 from camfleet.frame import Frame, FrameHeader
 from camfleet.payload import PLAIN_DTYPES
 from camfleet_hub.stream import Stream
@@ -131,3 +132,50 @@ async def test_what_no_jpeg_can_hold_is_not_shown(pictures: Pictures, stream: St
 async def test_numbers_that_are_none_can_be_shown(pictures: Pictures, stream: Stream) -> None:
     image = np.array([[np.nan, np.inf], [-np.inf, 1e300]])
     assert await pictures.jpeg(stream, raw(image)) is not None
+
+
+# smaller
+
+
+def picture(shape: tuple[int, ...] = (97, 131, 3)) -> Frame:
+    image = np.full(shape, 99, np.uint8)
+    header = FrameHeader("front/main", 0, 0, 0, 0, "jpeg", shape)
+    return Frame("pi", header, encode_jpeg(image), 0)
+
+
+@pytest.mark.parametrize(("eighths", "size"), [(1, (13, 17)), (2, (25, 33)), (4, (49, 66))])
+@pytest.mark.parametrize("shape", [(97, 131, 3), (97, 131)])
+async def test_a_smaller_jpeg_has_so_many_eighths_of_the_sides(
+    pictures: Pictures,
+    stream: Stream,
+    eighths: int,
+    size: tuple[int, int],
+    shape: tuple[int, ...],
+) -> None:
+    jpeg = await pictures.make(stream, picture(shape), eighths)
+    assert jpeg is not None
+    image = simplejpeg.decode_jpeg(jpeg, colorspace="GRAY")
+    assert image.shape[:2] == size
+    assert abs(int(image.mean()) - 99) <= 2
+
+
+async def test_all_viewers_share_what_was_made_of_a_frame_for_one_size(
+    pictures: Pictures, stream: Stream
+) -> None:
+    frame = picture()
+    made = pictures.make(stream, frame, 2)
+    assert pictures.make(stream, frame, 2) is made
+    assert pictures.make(stream, frame, 4) is not made
+    assert pictures.make(stream, frame, 2) is made
+    assert pictures.make(stream, picture(), 2) is not made
+
+
+async def test_a_raw_picture_is_made_smaller_too(pictures: Pictures, stream: Stream) -> None:
+    jpeg = await pictures.make(stream, raw(np.zeros((80, 160, 3), np.uint8)), 2)
+    assert jpeg is not None
+    assert simplejpeg.decode_jpeg_header(jpeg)[:2] == (20, 40)
+
+
+async def test_a_broken_jpeg_is_passed_on_as_it_came(pictures: Pictures, stream: Stream) -> None:
+    header = FrameHeader("front/main", 0, 0, 0, 0, "jpeg", (480, 640, 3))
+    assert await pictures.make(stream, Frame("pi", header, b"no JPEG", 0), 2) == b"no JPEG"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import struct
 from collections import Counter
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -19,9 +21,12 @@ from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.wall import Wall
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     from starlette.websockets import WebSocket
     from tests.unit.conftest import Feed
 
+    from camfleet.payload import Payload
     from camfleet_hub.stream import Stream
 
 pytestmark = pytest.mark.anyio
@@ -38,10 +43,15 @@ class Browser:
         self.says: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.pictures: asyncio.Queue[bytes] = asyncio.Queue()
 
-    def show(self, *cameras: str) -> None:
-        tiles = [{"tile": tile, "camera": camera} for tile, camera in enumerate(cameras)]
-        text = json.dumps({"type": "show", "tiles": tiles})
-        self.says.put_nowait({"type": "websocket.receive", "text": text})
+    def show(self, *cameras: str, size: tuple[int, int] = (0, 0)) -> None:
+        tiles = [
+            {"tile": tile, "camera": camera, "width": size[0], "height": size[1]}
+            for tile, camera in enumerate(cameras)
+        ]
+        self.say({"type": "show", "tiles": tiles})
+
+    def say(self, message: dict[str, Any]) -> None:
+        self.says.put_nowait({"type": "websocket.receive", "text": json.dumps(message)})
 
     def leave(self) -> None:
         self.says.put_nowait({"type": "websocket.disconnect", "code": 1001})
@@ -49,7 +59,10 @@ class Browser:
     async def tile(self) -> int:
         """The tile of the next picture."""
         async with asyncio.timeout(TIMEOUT_S):
-            return int.from_bytes((await self.pictures.get())[2:4], "little")
+            picture = await self.pictures.get()
+        tile, number = (int.from_bytes(part, "little") for part in (picture[2:4], picture[4:8]))
+        self.say({"type": "painted", "frames": [(tile, number, None, None)]})
+        return tile
 
     async def accept(self) -> None:
         pass
@@ -69,9 +82,11 @@ class SlowPictures(Pictures):
 
     def __init__(self) -> None:
         super().__init__(80)
-        self.made: dict[int, asyncio.Future[bytes | None]] = {}
+        self.made: dict[int, asyncio.Future[Payload | None]] = {}
 
-    def make(self, _stream: Stream, frame: Frame) -> asyncio.Future[bytes | None]:
+    def make(
+        self, _stream: Stream, frame: Frame, _eighths: int = 8
+    ) -> asyncio.Future[Payload | None]:
         loop = asyncio.get_running_loop()
         return self.made.setdefault(frame.received_ns, loop.create_future())
 
@@ -82,23 +97,41 @@ def raw(received_ns: int) -> Frame:
     return Frame("pi", header, image.tobytes(), received_ns)
 
 
-async def test_a_raw_picture_holds_up_no_other_tile_and_is_shown_when_it_is_ready(
-    feed: Feed,
-) -> None:
+async def until(claim: Callable[[], bool]) -> None:
+    """Let the session run until it is so."""
+    while not claim():  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def serving(
+    feed: Feed, pictures: Pictures, demand: Demand | None = None
+) -> AsyncIterator[Browser]:
+    """A wall with one browser, which leaves at the end."""
     bell = Bell(asyncio.get_running_loop())
     feed.fleet.listeners = (bell.ring,)
-    pictures, browser = SlowPictures(), Browser()
+    browser = Browser()
     wall = Wall(
         bell=bell,
-        demand=Demand(),
+        demand=demand or Demand(),
         pictures=pictures,
         bulletin=Bulletin("home", PORTS, bell),
         rejected=Counter(),
     )
-    feed.fleet.accept(raw(1))
-    feed.send("front/main")
-    async with asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(TIMEOUT_S), asyncio.TaskGroup() as tasks:
         tasks.create_task(wall.serve(cast("WebSocket", browser), Sight(feed.fleet, ANYBODY)))
+        yield browser
+        browser.leave()
+    pictures.close()
+
+
+async def test_a_raw_picture_holds_up_no_other_tile_and_is_shown_when_it_is_ready(
+    feed: Feed,
+) -> None:
+    pictures = SlowPictures()
+    async with serving(feed, pictures) as browser:
+        feed.fleet.accept(raw(1))
+        feed.send("front/main")
         browser.show("pi/raw", "pi/front")
         assert await browser.tile() == 1
         feed.fleet.accept(raw(2))  # a fast camera has a newer one before the first is ready
@@ -107,5 +140,58 @@ async def test_a_raw_picture_holds_up_no_other_tile_and_is_shown_when_it_is_read
         assert list(pictures.made) == [1]
         pictures.made[1].set_result(b"jpeg")
         assert await browser.tile() == 0
-        browser.leave()
-    pictures.close()
+
+
+async def test_a_picture_that_is_none_is_tried_once(feed: Feed) -> None:
+    pictures = SlowPictures()
+    async with serving(feed, pictures) as browser:
+        feed.fleet.accept(raw(1))
+        browser.show("pi/raw")
+        await until(lambda: 1 in pictures.made)
+        pictures.made[1].set_result(None)
+        feed.fleet.accept(raw(2))
+        await until(lambda: 2 in pictures.made)
+        pictures.made[2].set_result(b"jpeg")
+        assert await browser.tile() == 0
+
+
+async def test_frames_that_are_due_together_are_one_message(feed: Feed) -> None:
+    async with serving(feed, Pictures(80)) as browser:
+        browser.show("pi/a", "pi/b", "pi/c", "pi/d")
+        for camera in "abcd":
+            feed.send(f"{camera}/main")
+        assert await browser.tile() == 0  # alone: nobody knows the link yet
+        several = await browser.pictures.get()
+    assert struct.unpack_from("<BBH", several) == (1, 2, 3)
+
+
+async def test_a_camera_that_comes_later_is_shown_at_once(feed: Feed) -> None:
+    async with serving(feed, Pictures(80)) as browser:
+        feed.send("front/main")
+        browser.show("pi/front", "pi/later")
+        assert await browser.tile() == 0
+        feed.send("later/main")
+        assert await browser.tile() == 1
+
+
+async def test_a_preview_that_comes_is_shown_though_no_other_frame_follows(feed: Feed) -> None:
+    async with serving(feed, Pictures(80)) as browser:
+        feed.hello("pi", "front/main", "front/preview")
+        feed.send("front/main", shape=(480, 640, 3))
+        browser.show("pi/front", size=(160, 120))
+        assert await browser.tile() == 0
+        preview = feed.send("front/preview", shape=(120, 160, 3), latency_ms=40)
+        _, _, _, _, captured_ms, _ = struct.unpack_from("<BBHIdd", await browser.pictures.get())
+    assert captured_ms == pytest.approx(preview.header.captured_ns / 1e6)
+
+
+async def test_who_leaves_wants_nothing_any_more(feed: Feed) -> None:
+    demand, told = Demand(), []
+    demand.on_want = lambda _, stream: told.append(f"+{stream}")
+    demand.on_release = lambda _, stream: told.append(f"-{stream}")
+    feed.hello("pi", "front/main", "front/preview")
+    async with serving(feed, Pictures(80), demand) as browser:
+        browser.show("pi/front", size=(160, 120))
+        await until(lambda: len(told) == 2)
+        assert sorted(told) == ["+front/main", "+front/preview"]
+    assert sorted(told[2:]) == ["-front/main", "-front/preview"]

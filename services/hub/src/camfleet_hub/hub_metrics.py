@@ -64,8 +64,8 @@ class HubCollector(Collector):
         )
         waiting = GaugeMetricFamily(
             "camfleet_hub_queue_depth",
-            "What waits in the hub: raw `pictures` to be encoded for browsers, streams with frames "
-            "for `subscribers`, and such to `republish`.",
+            "What waits in the hub: `pictures` to be encoded or made smaller for browsers, streams "
+            "with frames for `subscribers`, and such to `republish`.",
             labels=["queue"],
         )
         for name, depth in self._queues.items():

@@ -13,6 +13,7 @@ from prometheus_client.core import (
     GaugeMetricFamily,
     HistogramMetricFamily,
     Metric,
+    SummaryMetricFamily,
 )
 from prometheus_client.registry import Collector
 
@@ -112,6 +113,7 @@ class FleetCollector(Collector):
         yield self._rejected()
         yield self._rejected_viewers()
         yield self._latency()
+        yield from self._paintings()
         yield from self._detections()
         yield from self._clock()
         yield from self._machines()
@@ -209,15 +211,40 @@ class FleetCollector(Collector):
         latency = HistogramMetricFamily(
             "camfleet_latency_seconds",
             "From the start of exposure to a stage: encoded, sent, received by the hub, delivered "
-            "to a subscriber. The last two are on the hub's clock.",
+            "to a subscriber, painted by a viewer. From `received` on they are on the hub's clock.",
             labels=[*_CAMERA, "stage"],
         )
         for stream in self._streams():
-            for stage, histogram in stream.stats.latency.items():
+            stages = stream.stats.latency | {"painted": stream.paintings.latency}
+            for stage, histogram in stages.items():
                 labels = [stream.node.name, stream.camera, stage]
                 if any(histogram.counts):
                     latency.add_metric(labels, buckets(histogram), histogram.sum)
         return latency
+
+    def _paintings(self) -> Iterator[Metric]:
+        painted = CounterMetricFamily(
+            "camfleet_frames_painted",
+            "Frames that viewers painted, each as often as it was.",
+            labels=_CAMERA,
+        )
+        rejected = CounterMetricFamily(
+            "camfleet_paintings_rejected",
+            "Paintings that cannot have been when a browser says; they are in no other number.",
+            labels=_CAMERA,
+        )
+        uncertainty = SummaryMetricFamily(
+            "camfleet_painted_uncertainty_seconds",
+            "How far the latency of a painted frame may be off: the node's and browser's clocks.",
+            labels=_CAMERA,
+        )
+        for stream in self._streams():
+            labels, paintings = [stream.node.name, stream.camera], stream.paintings
+            painted.add_metric(labels, paintings.painted)
+            rejected.add_metric(labels, paintings.rejected)
+            if paintings.timed:
+                uncertainty.add_metric(labels, paintings.timed, paintings.uncertainty_s)
+        yield from (painted, rejected, uncertainty)
 
     def _detections(self) -> Iterator[Metric]:
         detections = CounterMetricFamily(

@@ -13,6 +13,7 @@ from camfleet.machine_health import MachineHealth
 from camfleet.names import MAIN
 from camfleet.stats import DetectionStats, RateMeter, StreamStats
 from camfleet.wire import Counters
+from camfleet_hub.paintings import Paintings
 
 _NS: Final = 1e9
 _MOST_WORDS: Final = 8  # of detectors and states per camera: they become labels of a metric
@@ -40,6 +41,7 @@ class Stream:
         forwarded: frames that were sent on to subscribers, each as often as it was.
         heard_ns: when the last frame arrived.
         detections: how many of this camera arrived, by detector and state.
+        paintings: of this camera in viewers; a preview's are counted with its main stream.
         takes_place: it counts as a camera; a preview beside its main stream does not.
         asked_fps: pictures per second that it is to give; 0 where that is not known.
         is_declared: its node's last hello named it; always so of stock senders.
@@ -59,6 +61,7 @@ class Stream:
         self.heard_ns = 0
         self._reported_ns = 0
         self.detections: Counter[tuple[str, str]] = Counter()
+        self.paintings = Paintings()
         self.takes_place = takes_place
         self.asked_fps = 0.0
         self.is_declared = True

@@ -1,4 +1,4 @@
-"""JPEGs of frames, for whoever shows them: passed on as they came, or encoded once for all."""
+"""JPEGs of frames, for whoever shows them: passed on as they came, or made once for all."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from camfleet.codec import encode_jpeg
+from camfleet.codec import encode_jpeg, shrink_jpeg
 from camfleet.errors import RemoteProtocolError
 from camfleet.frame import Frame
 from camfleet.payload import Payload
 from camfleet_hub.stream import Stream
+from camfleet_hub.web.size import EIGHTHS
 
-_THREADS: Final = 2  # the encoder frees the interpreter's lock; more would starve the ingest
-_Making = asyncio.Future[bytes | None]  # None when it cannot be made into a JPEG
+_THREADS: Final = 2  # the codec frees the interpreter's lock; more would starve the ingest
+_Making = asyncio.Future[Payload | None]  # None when it cannot be made into a JPEG
+_Made = dict[int, _Making]  # by eighths of the sides
 
 
 class Pictures:
-    """Gives the JPEG of a frame. A raw one is encoded on a thread, once for all viewers.
+    """Gives the JPEG of a frame. A raw or smaller one is made on a thread, once for all viewers.
 
     Args:
         quality: of the JPEGs made here, 1 to 100.
 
     Attributes:
-        waiting: raw pictures that are being encoded, or are to be.
+        waiting: pictures that are being made, or are to be.
     """
 
     def __init__(self, quality: int) -> None:
@@ -32,7 +34,7 @@ class Pictures:
         self.waiting = 0
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="pictures")
         # Weak, so that a camera that the fleet forgets takes its picture along.
-        self._encoded: WeakKeyDictionary[Stream, tuple[Frame, _Making]] = WeakKeyDictionary()
+        self._made: WeakKeyDictionary[Stream, tuple[Frame, _Made]] = WeakKeyDictionary()
 
     async def jpeg(self, stream: Stream, frame: Frame) -> Payload | None:
         """Return the JPEG of a stream's frame, or None when it cannot be made into one."""
@@ -40,16 +42,18 @@ class Pictures:
             return frame.payload
         return await asyncio.shield(self.make(stream, frame))
 
-    def make(self, stream: Stream, frame: Frame) -> _Making:
-        """Begin to encode a raw frame of a stream, unless that has begun already."""
-        made = self._encoded.get(stream)
-        if made is None or made[0] is not frame:
+    def make(self, stream: Stream, frame: Frame, eighths: int = EIGHTHS) -> _Making:
+        """Begin to make a JPEG of so many eighths of a frame's sides, unless that has begun."""
+        of = self._made.get(stream)
+        if of is None or of[0] is not frame:
+            of = self._made[stream] = frame, {}
+        made = of[1]
+        if eighths not in made:
             loop = asyncio.get_running_loop()
-            made = frame, loop.run_in_executor(self._pool, self._encode, frame)
+            made[eighths] = loop.run_in_executor(self._pool, self._make, frame, eighths)
             self.waiting += 1
-            made[1].add_done_callback(self._done)
-            self._encoded[stream] = made
-        return made[1]
+            made[eighths].add_done_callback(self._done)
+        return made[eighths]
 
     def close(self) -> None:
         """Let the threads go."""
@@ -58,8 +62,15 @@ class Pictures:
     def _done(self, _made: _Making) -> None:
         self.waiting -= 1
 
-    def _encode(self, frame: Frame) -> bytes | None:
+    def _make(self, frame: Frame, eighths: int) -> Payload | None:
         try:
-            return encode_jpeg(frame.image(), self._quality)
+            is_jpeg = frame.header.codec == "jpeg"
+            jpeg = frame.payload if is_jpeg else encode_jpeg(frame.image(), self._quality)
         except (ValueError, RemoteProtocolError):
             return None
+        if eighths == EIGHTHS:
+            return jpeg
+        try:
+            return shrink_jpeg(jpeg, eighths, self._quality)
+        except RemoteProtocolError:
+            return jpeg  # whoever shows it says what is wrong with it

@@ -17,16 +17,21 @@ from camfleet.errors import RemoteProtocolError
 from camfleet.payload import Payload
 from camfleet_hub.demand import Demand
 from camfleet_hub.permission import Sight
-from camfleet_hub.stream import Arrival, Stream
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
+from camfleet_hub.web.messages import Message, Painted, Ping, Show, parse
 from camfleet_hub.web.origin import is_same_origin
 from camfleet_hub.web.pictures import Pictures
-from camfleet_hub.web.viewer import Message, Painted, Ping, Show, Viewer, parse
+from camfleet_hub.web.size import EIGHTHS
+from camfleet_hub.web.viewer import Due, Viewer, join
 
 _HUNG_UP_S: Final = 1.0  # until uvicorn has told us; it does so at once
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _GOING_AWAY: Final = 1001
+_TOGETHER_S: Final = 0.008  # half a refresh: a browser paints no sooner, and a message costs it
+_MESSAGE_BYTES: Final = 65_536  # about; a browser begins with none of it before it has all
+_CHOOSE_S: Final = 0.5
+_NS_PER_MS: Final = 1e6
 _MAX_REASON_BYTES: Final = 123  # of a close frame: RFC 6455, 5.5
 
 
@@ -73,11 +78,10 @@ class Wall:
 
 
 class _Making(NamedTuple):
-    """A raw picture that is being encoded for a tile."""
+    """A picture that is being made for a tile."""
 
-    stream: Stream
-    arrival: Arrival
-    jpeg: asyncio.Future[bytes | None]
+    due: Due
+    jpeg: asyncio.Future[Payload | None]
 
 
 class _Session:
@@ -90,6 +94,9 @@ class _Session:
         self._viewer = Viewer()
         self._woken = asyncio.Event()
         self._making: dict[int, _Making] = {}
+        self._heard: set[str] = set()
+        self._chosen_s = 0.0
+        self._choosing: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Serve until the first task ends, and close only when none is left to send."""
@@ -105,8 +112,10 @@ class _Session:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._wall.bell.forget(self._viewer.cameras, self._woken)
-            self._wall.demand.change(self._viewer.cameras, ())
+            if self._choosing is not None:
+                self._choosing.cancel()
+            self._wall.bell.forget(self._heard, self._woken)
+            self._wall.demand.change(self._viewer.wanted, ())
         try:
             for task in done:
                 task.result()
@@ -126,15 +135,12 @@ class _Session:
     async def _take(self, message: Message, received_ms: float) -> None:
         match message:
             case Painted(frames):
-                self._viewer.painted(frames)
+                self._viewer.painted(frames, time.monotonic_ns(), round(received_ms * _NS_PER_MS))
                 self._woken.set()
             case Show(tiles):
-                before = self._viewer.cameras
-                self._wall.bell.forget(before, self._woken)
                 self._viewer.show(one for one in tiles if self._sight.may_see(one.camera))
-                self._wall.demand.change(before, self._viewer.cameras)
                 self._making.clear()
-                self._wall.bell.listen(self._viewer.cameras, self._woken)
+                self._choose()
                 self._woken.set()
             case Ping(sent_ms):
                 await self._socket.send_json(
@@ -147,36 +153,82 @@ class _Session:
                 )
 
     async def _send(self) -> None:
+        loop = asyncio.get_running_loop()
         while not self._wall.bell.is_closed:
             await self._woken.wait()
             self._woken.clear()
-            for tile, stream, arrival in self._viewer.due(self._sight.find):
-                if arrival.frame.header.codec == "jpeg":
-                    await self._show(tile, stream, arrival, arrival.frame.payload)
-                else:
-                    await self._show_raw(tile, stream, arrival)
+            begun_s = loop.time()
+            if begun_s >= self._chosen_s + _CHOOSE_S or self._viewer.misses_any:
+                self._choose()
+            else:
+                self._choose_later()
+            has_sent = False
+            while frames := self._take_frames():
+                await self._socket.send_bytes(join(frames))
+                has_sent = True
+            if has_sent:  # what comes until then goes as one message
+                await asyncio.sleep(max(0.0, begun_s + _TOGETHER_S - loop.time()))
 
-    async def _show_raw(self, tile: int, stream: Stream, arrival: Arrival) -> None:
-        """Show a picture once its JPEG is there; until then it holds up no other tile.
+    def _choose(self) -> None:
+        """Follow which streams suit the tiles now: a preview that has come, or is gone."""
+        self._chosen_s = asyncio.get_running_loop().time()
+        if self._choosing is not None:
+            self._choosing.cancel()
+            self._choosing = None
+        before, heard = self._viewer.wanted, self._heard
+        wanted = self._viewer.choose(self._sight.find, self._sight.now_ns())
+        self._heard = wanted | self._viewer.cameras
+        if wanted != before:
+            self._wall.demand.change(before, wanted)
+        if self._heard != heard:
+            self._wall.bell.forget(heard - self._heard, self._woken)
+            self._wall.bell.listen(self._heard - heard, self._woken)
+
+    def _choose_later(self) -> None:
+        """See that it is done even if nothing wakes this session again."""
+        if self._choosing is None:
+            loop = asyncio.get_running_loop()
+            self._choosing = loop.call_at(self._chosen_s + _CHOOSE_S, self._woken.set)
+
+    def _take_frames(self) -> list[tuple[bytes, Payload]]:
+        """Take what may be sent now, as much as makes a message."""
+        frames: list[tuple[bytes, Payload]] = []
+        left_bytes = _MESSAGE_BYTES
+        now_ns = time.monotonic_ns()
+        for newest in self._viewer.due():
+            if left_bytes <= 0 or not self._viewer.window.has_room(now_ns):
+                break
+            due, jpeg = self._picture(newest)
+            if jpeg is None:
+                continue
+            header = self._viewer.send(due, len(jpeg), now_ns, time.time_ns())
+            self._making.pop(due.tile, None)
+            if header is not None:
+                frames.append((header, jpeg))
+                left_bytes -= len(jpeg)
+        return frames
+
+    def _picture(self, due: Due) -> tuple[Due, Payload | None]:
+        """Find the JPEG for a tile; None while it is being made, which holds up no other tile.
 
         What has begun is ended though newer ones have come, or a fast camera would show nothing.
         """
-        making = self._making.pop(tile, None)
-        if making is None or making.stream is not stream:
-            jpeg = self._wall.pictures.make(stream, arrival.frame)
-            making = _Making(stream, arrival, jpeg)
+        frame = due.arrival.frame
+        if frame.header.codec == "jpeg" and due.eighths == EIGHTHS:
+            return due, frame.payload
+        making = self._making.get(due.tile)
+        if making is None or making.due.stream is not due.stream:
+            jpeg = self._wall.pictures.make(due.stream, frame, due.eighths)
+            making = self._making[due.tile] = _Making(due, jpeg)
             jpeg.add_done_callback(lambda _: self._woken.set())
-        if making.jpeg.done():
-            await self._show(tile, stream, making.arrival, making.jpeg.result())
-        else:
-            self._making[tile] = making
-
-    async def _show(
-        self, tile: int, stream: Stream, arrival: Arrival, jpeg: Payload | None
-    ) -> None:
-        header = self._viewer.send(tile, stream, arrival) if jpeg is not None else None
-        if jpeg is not None and header is not None:
-            await self._socket.send_bytes(b"".join((header, jpeg)))
+        if not making.jpeg.done():
+            return making.due, None
+        made = making.jpeg.result()
+        if made is None:
+            del self._making[due.tile]
+            self._viewer.pass_over(making.due)
+            self._woken.set()  # perhaps of a newer one
+        return making.due, made
 
     async def _tell(self) -> None:
         async for text in self._wall.bulletin.editions(self._sight):

@@ -19,9 +19,14 @@ export class Demand {
     this.#send = send;
   }
 
-  /** @param {Tile[]} tiles that someone sees now */
-  update(tiles) {
-    const shown = tiles.slice(0, MAX_SHOWN).map(({ number, id }) => ({ tile: number, camera: id }));
+  /**
+   * @param {Tile[]} tiles that someone sees now
+   * @param {(tile: Tile) => import("./sizes.js").Size} sizeOf each, in pixels of the display
+   */
+  update(tiles, sizeOf) {
+    const shown = tiles
+      .slice(0, MAX_SHOWN)
+      .map((tile) => ({ tile: tile.number, camera: tile.id, ...sizeOf(tile) }));
     const text = formatShow(shown);
     if (text === this.#text) return;
     this.#text = text;

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { parseFrame, parseText } from "./message.js";
+import { parseFrames, parseText } from "./message.js";
 
 /** @typedef {import("./message.js").Frame} Frame */
 /** @typedef {import("./message.js").TextMessage} TextMessage */
@@ -111,7 +111,7 @@ export class Link {
     this.#heardMs = performance.now();
     try {
       if (typeof data === "string") this.#handlers.onText(parseText(data));
-      else this.#handlers.onFrame(parseFrame(data), this.connection);
+      else for (const frame of parseFrames(data)) this.#handlers.onFrame(frame, this.connection);
     } catch (error) {
       // Such a frame cannot be acknowledged, so its tile would stop: start anew, and say so.
       this.#handlers.onProblem(error);

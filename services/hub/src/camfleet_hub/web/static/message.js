@@ -34,15 +34,24 @@
  * @property {number} number counts the frames of this tile
  * @property {number | null} capturedMs Unix ms on the hub's clock; null where nobody knows
  * @property {number | null} uncertaintyMs of that time
- * @property {Blob} jpeg
+ * @property {Uint8Array<ArrayBuffer>} jpeg
  */
 
-/** @typedef {{tile: number, camera: string}} Shown */
-/** @typedef {[tile: number, number: number, paintedMs: number | null]} Painted */
+/**
+ * A tile with its size in pixels of the display, 0 for the whole picture.
+ * @typedef {{tile: number, camera: string, width: number, height: number}} Shown
+ */
+/**
+ * @typedef {[tile: number, number: number, paintedMs: number | null, uncertaintyMs: number | null]}
+ *   Painted times on the hub's clock
+ */
 
 const VERSION = 1;
 const KIND_FRAME = 1;
+const KIND_FRAMES = 2;
 const HEADER_BYTES = 24;
+const COUNT_BYTES = 4; // version, kind, how many
+const SIZE_BYTES = 4; // before each of several
 
 /** The hub sent what this page cannot read: most likely it is newer than the page. */
 export class ProtocolError extends Error {}
@@ -60,14 +69,36 @@ export function parseText(text) {
 }
 
 /**
+ * Read one frame, or several that came together.
  * @param {ArrayBuffer} buffer
+ * @returns {Frame[]}
+ */
+export function parseFrames(buffer) {
+  const view = new DataView(buffer);
+  if (buffer.byteLength < COUNT_BYTES || view.getUint8(1) !== KIND_FRAMES) {
+    return [parseFrame(buffer, 0, buffer.byteLength)];
+  }
+  const frames = [];
+  let at = COUNT_BYTES;
+  for (let left = view.getUint16(2, true); left; left--) {
+    const size = at + SIZE_BYTES <= buffer.byteLength ? view.getUint32(at, true) : 0;
+    frames.push(parseFrame(buffer, at + SIZE_BYTES, size));
+    at += SIZE_BYTES + size;
+  }
+  return frames;
+}
+
+/**
+ * @param {ArrayBuffer} buffer
+ * @param {number} at
+ * @param {number} size of header and JPEG
  * @returns {Frame}
  */
-export function parseFrame(buffer) {
-  if (buffer.byteLength <= HEADER_BYTES) {
-    throw new ProtocolError(`frame is ${buffer.byteLength} bytes, want more than ${HEADER_BYTES}`);
+function parseFrame(buffer, at, size) {
+  if (size <= HEADER_BYTES || at + size > buffer.byteLength) {
+    throw new ProtocolError(`frame is ${size} bytes, want more than ${HEADER_BYTES}`);
   }
-  const view = new DataView(buffer);
+  const view = new DataView(buffer, at, size);
   const [version, kind] = [view.getUint8(0), view.getUint8(1)];
   if (version !== VERSION || kind !== KIND_FRAME) {
     throw new ProtocolError(`frame is version ${version}, kind ${kind}, want 1 and 1`);
@@ -78,7 +109,7 @@ export function parseFrame(buffer) {
     number: view.getUint32(4, true),
     capturedMs: view.getFloat64(8, true) || null,
     uncertaintyMs: uncertaintyMs < 0 ? null : uncertaintyMs,
-    jpeg: new Blob([new Uint8Array(buffer, HEADER_BYTES)], { type: "image/jpeg" }),
+    jpeg: new Uint8Array(buffer, at + HEADER_BYTES, size - HEADER_BYTES),
   };
 }
 

@@ -78,9 +78,11 @@ export class Painter {
   #acknowledge() {
     /** @type {Map<number, Painted[]>} */
     const byConnection = new Map();
+    const uncertaintyMs = this.#clock.offset(browserMs())?.uncertaintyMs ?? null;
     for (const { received, paintedMs } of this.#done) {
       const frames = byConnection.get(received.connection) ?? [];
-      frames.push([received.frame.tile, received.frame.number, paintedMs]);
+      const { tile, number } = received.frame;
+      frames.push([tile, number, paintedMs, paintedMs === null ? null : uncertaintyMs]);
       byConnection.set(received.connection, frames);
     }
     this.#done = [];

@@ -4,6 +4,9 @@
  * @module
  */
 
+import { decode } from "./decode.js";
+
+/** @typedef {import("./decode.js").Picture} Picture */
 /** @typedef {import("./message.js").Frame} Frame */
 /** @typedef {{frame: Frame, connection: number}} Received */
 
@@ -31,7 +34,7 @@ export class Screen {
   #isClosed = false;
   /** @type {Received | null} */
   #waiting = null;
-  /** @type {{received: Received, bitmap: ImageBitmap} | null} */
+  /** @type {{received: Received, picture: Picture} | null} */
   #ready = null;
 
   /**
@@ -41,7 +44,7 @@ export class Screen {
    */
   constructor(canvas, camera, painter) {
     this.#canvas = canvas;
-    this.#context = canvas.getContext("2d", { alpha: false });
+    this.#context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
     this.#camera = camera;
     this.#painter = painter;
   }
@@ -60,9 +63,9 @@ export class Screen {
    */
   paint(nowMs) {
     if (!this.#ready) return null;
-    const { received, bitmap } = this.#ready;
+    const { received, picture } = this.#ready;
     this.#ready = null;
-    this.#draw(bitmap);
+    this.#draw(picture);
     const paintedMs = nowMs();
     this.#tell(received.frame, paintedMs);
     return { received, paintedMs };
@@ -72,7 +75,7 @@ export class Screen {
   discard() {
     const ready = this.#ready;
     this.#ready = null;
-    ready?.bitmap.close();
+    ready?.picture.close();
     return ready?.received ?? null;
   }
 
@@ -90,38 +93,37 @@ export class Screen {
     const received = this.#waiting;
     this.#waiting = null;
     this.#isDecoding = true;
-    // Pixels as they were encoded: a colour profile would cost time and change a time code.
-    const decoded = createImageBitmap(received.frame.jpeg, { colorSpaceConversion: "none" });
-    const bitmap = await decoded.catch(() => null);
+    const picture = await decode(received.frame.jpeg).catch(() => null);
     this.#isDecoding = false;
-    this.#offer(received, bitmap);
+    this.#offer(received, picture);
     this.#decode();
   }
 
   /**
    * @param {Received} received
-   * @param {ImageBitmap | null} bitmap null where it is not a picture
+   * @param {Picture | null} picture null where it is not a picture
    */
-  #offer(received, bitmap) {
-    this.isBroken = !bitmap;
-    if (!bitmap || this.#isClosed) {
-      bitmap?.close();
+  #offer(received, picture) {
+    this.isBroken = !picture;
+    if (!picture || this.#isClosed) {
+      picture?.close();
       return this.#painter.skip(received);
     }
     const older = this.discard();
     if (older) this.#painter.skip(older);
-    this.#ready = { received, bitmap };
+    this.#ready = { received, picture };
     this.#painter.add(this);
   }
 
-  /** @param {ImageBitmap} bitmap */
-  #draw(bitmap) {
+  /** @param {Picture} picture */
+  #draw(picture) {
     const canvas = this.#canvas;
+    const [width, height] = sizeOf(picture);
     // Setting a size clears the canvas and makes a new buffer, also when it stays the same.
-    if (canvas.width !== bitmap.width) canvas.width = bitmap.width;
-    if (canvas.height !== bitmap.height) canvas.height = bitmap.height;
-    this.#context?.drawImage(bitmap, 0, 0);
-    bitmap.close();
+    if (canvas.width !== width) canvas.width = width;
+    if (canvas.height !== height) canvas.height = height;
+    this.#context?.drawImage(picture, 0, 0);
+    picture.close();
     this.hasPicture = true;
   }
 
@@ -136,4 +138,13 @@ export class Screen {
     const detail = { camera: this.#camera, number, capturedMs, paintedMs, uncertaintyMs };
     this.#canvas.dispatchEvent(new CustomEvent("painted", { detail, bubbles: true }));
   }
+}
+
+/**
+ * @param {Picture} picture
+ * @returns {[number, number]}
+ */
+function sizeOf(picture) {
+  if (picture instanceof ImageBitmap) return [picture.width, picture.height];
+  return [picture.displayWidth, picture.displayHeight];
 }

@@ -14,6 +14,7 @@ import { Layout } from "./layout.js";
 import { Link } from "./link.js";
 import { formatPainted, formatPing } from "./message.js";
 import { Painter } from "./painter.js";
+import { Sizes, WHOLE } from "./sizes.js";
 import { Stage } from "./stage.js";
 import { Visibility } from "./visibility.js";
 
@@ -41,6 +42,7 @@ const painter = new Painter(clock, acknowledge);
 const fleet = new Fleet(list, painter);
 const header = new Header({ onSearch: filter, onSize: arrange });
 const layout = new Layout(element("room"), list);
+const sizes = new Sizes(demandShown);
 const visibility = new Visibility(demandShown);
 const stage = new Stage(element("stage-bar"), demandShown);
 const demand = new Demand((text) => link.send(text));
@@ -105,7 +107,10 @@ function followFleet(hub, cameras) {
   const { added, removed } = fleet.update(cameras, browserMs());
   header.tellFleet(hub, cameras);
   for (const tile of removed) forget(tile);
-  for (const tile of added) visibility.watch(tile.element);
+  for (const tile of added) {
+    visibility.watch(tile.element);
+    sizes.watch(tile.element);
+  }
   filter();
   tell();
 }
@@ -119,6 +124,7 @@ function tellPorts({ nodes, imagezmq }) {
 /** @param {Tile} tile */
 function forget(tile) {
   visibility.forget(tile.element);
+  sizes.forget(tile.element);
   if (stage.tile === tile) stage.close();
 }
 
@@ -150,7 +156,8 @@ function acknowledge(connection, frames) {
 
 function demandShown() {
   const tiles = stage.tile ? [stage.tile] : matching();
-  demand.update(tiles.filter((tile) => visibility.has(tile.element)));
+  const sizeOf = stage.tile ? () => WHOLE : (/** @type {Tile} */ one) => sizes.of(one.element);
+  demand.update(tiles.filter((tile) => visibility.has(tile.element)), sizeOf);
 }
 
 // On the page

@@ -1,0 +1,84 @@
+"""How many bytes a browser may have that it has not painted yet. It does no I/O.
+
+What a viewer paints within a least round trip and two refreshes of its display is under way, and
+no more: what is more would wait in some buffer, and what waits grows old.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, NamedTuple
+
+from camfleet.window import DeliveryRate, RoundTrip
+
+_GAIN: Final = 1.5  # more than a window lets through cannot be seen; so it grows to what there is
+_SLACK_NS: Final = 34_000_000  # decoding until one refresh, painting until the next, at 60 Hz
+_BEST_OF_NS: Final = 1_000_000_000  # cameras pause, and a rate seen meanwhile is not the link's
+_NS: Final = 1_000_000_000
+
+
+class Sent(NamedTuple):
+    """A frame that is under way."""
+
+    size_bytes: int
+    sent_ns: int
+    is_clean: bool
+
+
+class Window:
+    """What of one viewer's frames is under way, and what may be.
+
+    The size is half as much again as what is painted in a least round trip and two refreshes.
+    All times are monotonic ns.
+    """
+
+    def __init__(self) -> None:
+        self._sent: dict[int, Sent] = {}
+        self._round_trip = RoundTrip()
+        self._rate = DeliveryRate()
+        self._rates: deque[tuple[int, float]] = deque()  # the newest last, each above the next
+        self._painted_bytes = 0
+        self.unpainted_bytes = 0
+
+    def size_bytes(self, now_ns: int) -> int:
+        """How many bytes may be under way."""
+        while self._rates and self._rates[0][0] < now_ns - _BEST_OF_NS:
+            self._rates.popleft()
+        rate = self._rates[0][1] if self._rates else 0.0
+        span_ns = max(0, self._round_trip.least_ns) + _SLACK_NS
+        return int(_GAIN * rate * span_ns / _NS)
+
+    def has_room(self, now_ns: int) -> bool:
+        """Whether a frame may be sent now: while less is under way than may be, so one is beyond.
+
+        One may always be when none is under way; and no other one, when the least round trip is
+        not known or is in doubt: what we have under way ourselves would lengthen it.
+        """
+        if not self._sent:
+            return True
+        if self._round_trip.is_doubtful(now_ns):
+            return False
+        return self.unpainted_bytes < self.size_bytes(now_ns)
+
+    def send(self, number: int, size_bytes: int, now_ns: int) -> None:
+        """Take note of a frame that is sent."""
+        if not (self._sent or self._painted_bytes):
+            self._rate.add(0, now_ns, self._round_trip.least_ns)  # the first rate begins here
+        self._sent[number] = Sent(size_bytes, now_ns, not self._sent)
+        self.unpainted_bytes += size_bytes
+
+    def acknowledge(self, number: int, now_ns: int) -> None:
+        """Take note that the browser is done with a frame; any other number means nothing."""
+        sent = self._sent.pop(number, None)
+        if sent is None:
+            return
+        self.unpainted_bytes -= sent.size_bytes
+        self._painted_bytes += sent.size_bytes
+        self._round_trip.add(now_ns - sent.sent_ns, now_ns, is_clean=sent.is_clean)
+
+    def measure(self, now_ns: int) -> None:
+        """Take the rate, once for all frames of one acknowledgement."""
+        rate = self._rate.add(self._painted_bytes, now_ns, self._round_trip.least_ns)
+        while self._rates and self._rates[-1][1] <= rate:
+            self._rates.pop()
+        self._rates.append((now_ns, rate))

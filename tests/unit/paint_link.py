@@ -1,0 +1,81 @@
+"""A viewer behind a simulated link: what is sent takes its time, and is painted at a refresh."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from camfleet_hub.web.window import Window
+
+MS = 1_000_000
+REFRESH_MS = 17
+
+
+@dataclass
+class PaintLink:
+    """Cameras that always have a newer picture, a link, and a browser; a step is a millisecond.
+
+    Attributes:
+        rate: bytes per millisecond.
+        delay_ms: one way.
+        decode_ms: of one frame, one after the other.
+        ages_ms: from sending to painting, of each frame.
+    """
+
+    rate: float
+    delay_ms: int
+    size_bytes: int
+    decode_ms: float = 0.0
+    fps: float = 1000.0
+    window: Window = field(default_factory=Window)
+    ages_ms: list[float] = field(default_factory=list)
+    painted_bytes: int = 0
+    now_ms: int = 0
+    most_bytes: int = 0
+    _number: int = 0
+    _free_ms: float = 0.0
+    _decoded_ms: float = 0.0
+    _offered: float = 0.0
+    _due: deque[tuple[float, int, int]] = field(default_factory=deque)
+    _acks: deque[tuple[float, list[int]]] = field(default_factory=deque)
+
+    def run(self, span_ms: int) -> PaintLink:
+        """Let so much time pass; count anew."""
+        self.ages_ms, self.painted_bytes, self.most_bytes = [], 0, 0
+        for _ in range(span_ms):
+            self.now_ms += 1
+            self._offered = min(self._offered + self.fps / 1000, 64)
+            self._acknowledge()
+            self._paint()
+            self._send()
+        return self
+
+    def _send(self) -> None:
+        now_ns = self.now_ms * MS
+        while self._offered >= 1 and self.window.has_room(now_ns):
+            self._offered -= 1
+            self._number += 1
+            self.window.send(self._number, self.size_bytes, now_ns)
+            self._free_ms = max(self._free_ms, self.now_ms) + self.size_bytes / self.rate
+            arrived_ms = self._free_ms + self.delay_ms
+            self._decoded_ms = max(self._decoded_ms, arrived_ms) + self.decode_ms
+            self._due.append((self._decoded_ms, self._number, self.now_ms))
+        self.most_bytes = max(self.most_bytes, self.window.unpainted_bytes)
+
+    def _paint(self) -> None:
+        if self.now_ms % REFRESH_MS:
+            return
+        painted = []
+        while self._due and self._due[0][0] <= self.now_ms:
+            _, number, sent_ms = self._due.popleft()
+            painted.append(number)
+            self.ages_ms.append(self.now_ms - sent_ms)
+        if painted:
+            self.painted_bytes += len(painted) * self.size_bytes
+            self._acks.append((self.now_ms + self.delay_ms, painted))
+
+    def _acknowledge(self) -> None:
+        while self._acks and self._acks[0][0] <= self.now_ms:
+            for number in self._acks.popleft()[1]:
+                self.window.acknowledge(number, self.now_ms * MS)
+            self.window.measure(self.now_ms * MS)
