@@ -67,7 +67,7 @@ def main() -> None:
     obey(_SOFTWARE)
     settings = load_settings(HubSettings)
     configure_logs(settings.log_level)
-    _log.info("settings", **settings.model_dump(mode="json"))
+    _log.info("settings", software=_SOFTWARE, **settings.model_dump(mode="json"))
     _warn(settings)
     raise_open_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

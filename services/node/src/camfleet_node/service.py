@@ -48,7 +48,7 @@ def run(stopping: Stopping, software: str) -> None:
     """Run until the program is to stop; end it with exit code 1 or 2 where that is needed."""
     settings = load_settings(NodeSettings)
     configure_logs(settings.log_level)
-    _log.info("settings", **settings.model_dump(mode="json"))
+    _log.info("settings", software=software, **settings.model_dump(mode="json"))
     lost = LostThread()
     openings = _open_sources(settings, stopping)
     with ExitStack() as stack:
