@@ -9,7 +9,7 @@ DEV_READY := $(VENV)/.dev-ready
 ANSIBLE_READY := $(VENV)/.ansible-ready
 IMAGES := build/images
 
-.PHONY: help run test test-containers unit fuzz coverage lint types bench docs screenshot lock images pi test-rollout test-rollout-full lint-ansible clean
+.PHONY: help run test test-containers test-monitoring unit fuzz coverage lint types bench docs screenshot lock images pi test-rollout test-rollout-full lint-ansible clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,6 +39,10 @@ test: $(DEV_READY)  ## set up what is needed and run every check and test
 	@$(MAKE) --no-print-directory lint types
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/property tests/integration
 	$(BIN)/python -m pytest tests/browser
+
+test-monitoring: $(DEV_READY)  ## rules with promtool, every query, and the alerts of a fleet in trouble, in minutes
+	@tests/monitoring/install.sh
+	$(BIN)/python -m pytest tests/monitoring
 
 # A builder whose network has a certificate authority of its own trusts it already.
 test-containers: export EXTRA_CA ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
@@ -103,14 +107,16 @@ types: $(DEV_READY)  ## mypy, strict
 	$(BIN)/mypy
 
 bench: $(DEV_READY)  ## run every benchmark and rebuild the tables of docs/performance.md
-	for name in ingest raw link restart fleet curve node wall; do $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
+	for name in ingest raw link restart fleet curve node metrics wall; do $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
 	$(BIN)/python benchmarks/tables.py
 
 screenshot: $(DEV_READY)  ## take the pictures of the wall in docs/ anew
 	CAMFLEET_SCREENSHOTS=$(CURDIR)/docs $(BIN)/python -m pytest -q tests/browser -k photographed
 
-docs: $(DEV_READY)  ## write docs/configuration.md and what the roll-out checks out of the settings models
+docs: $(DEV_READY)  ## write docs/configuration.md, docs/metrics.md and what the roll-out checks out of the settings models
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/generate_metrics.py
+	$(BIN)/python deploy/grafana/dashboards.py
 	$(BIN)/python deploy/ansible/export_settings.py
 
 lock: $(BIN)/python  ## lock the newest versions of all dependencies (PACKAGE=name: of that one)

@@ -7,6 +7,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import time
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -70,6 +71,12 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 def test_a_certificate_that_holds_has_no_problem(pair: Pair) -> None:
     assert Certificate(*pair).problem == ""
+
+
+def test_until_when_a_certificate_holds_is_known(pair: Pair) -> None:
+    expires_s = Certificate(*pair).expires_s
+    assert expires_s is not None
+    assert 29 < (expires_s - time.time()) / 86_400 <= 30
 
 
 def test_a_certificate_that_is_over_is_told(tmp_path: Path, until: Until) -> None:

@@ -367,6 +367,17 @@ def test_an_unforeseen_error_of_a_source_is_survived_and_logged(
     assert [event["event"] for event in events] == ["source broke", "camera failed"]
 
 
+def test_a_source_that_fails_after_each_picture_does_not_fill_the_log(
+    hub: Hub, start: Start, opener: FakeOpener, events: list[Any]
+) -> None:
+    begun_s = time.monotonic()
+    opener.sources = [FakeSource(picture(), SourceError("unplugged")) for _ in range(30)]
+    start()
+    until(lambda: hub.counts()[0] == 30)
+    until(lambda: len(events) >= 8)
+    assert len(events) <= 9 + (time.monotonic() - begun_s)
+
+
 def test_a_source_that_cannot_be_opened_is_tried_again(
     hub: Hub, start: Start, opener: FakeOpener
 ) -> None:

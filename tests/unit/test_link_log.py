@@ -36,3 +36,8 @@ def test_an_old_refusal_is_not_told_with_another_state() -> None:
 def test_a_link_that_stays_down_is_told_ever_more_rarely(until_s: int, reminders: int) -> None:
     looks = [(CONNECTING, "", float(second)) for second in range(until_s)]
     assert told(*looks)[1:] == [("warning", "still no link")] * reminders
+
+
+def test_a_link_that_comes_and_goes_for_hours_does_not_fill_the_log() -> None:
+    looks = [((CONNECTING, ONLINE)[n % 2], "", float(n)) for n in range(3600)]
+    assert 60 <= len(told(*looks)) <= 100  # a line a minute after the first ones

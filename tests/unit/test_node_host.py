@@ -201,6 +201,17 @@ def test_throttling_is_logged_when_it_changes(machine: Machine, events: list[Any
     assert events[0]["by"] == ["under-voltage"]
 
 
+def test_a_supply_that_trips_for_hours_does_not_fill_the_log(
+    machine: Machine, events: list[Any]
+) -> None:
+    watch = HostWatch([], 80, 90, machine.root)
+    for look in range(1800):
+        machine.write(FIRMWARE, str(look % 2))
+        watch.look(2 * look * S)
+    assert 8 <= len(events) <= 24
+    assert watch.throttling == ("under-voltage",)
+
+
 # who we are
 
 

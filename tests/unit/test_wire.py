@@ -93,7 +93,15 @@ def worst_header(label: str = "") -> FrameHeader:
 @pytest.mark.parametrize(
     "message",
     [
-        wire.Hello("n" * 128, 2**64 - 1, worst_counters(), "s" * 64, WORST_DETECTIONS),
+        wire.Hello(
+            "n" * 128,
+            2**64 - 1,
+            worst_counters(),
+            "s" * 64,
+            WORST_DETECTIONS,
+            65_535,
+            tuple(65_535 for _ in streams()),
+        ),
         wire.Welcome(2**64 - 1, 1000, tuple(wire.Grant(name, BIG) for name in streams())),
         wire.Credit(tuple(wire.Grant(name, BIG) for name in streams())),
         wire.Heartbeat(

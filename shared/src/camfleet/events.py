@@ -10,13 +10,22 @@ from camfleet.wire import NO_DETECTIONS, Counters, Detection, DetectionCounters,
 
 @dataclass(frozen=True)
 class NodeJoined:
-    """A node said hello and was welcomed, for the first time or anew."""
+    """A node said hello and was welcomed, for the first time or anew.
+
+    Attributes:
+        metrics_port: where other machines find its own metrics; 0 where they cannot.
+        asked_fps: what each stream's camera is to give, in the order of the counters; or empty.
+        address: the machine's, as its connection has it; empty where that is not known.
+    """
 
     node: str
     session: int
     counters: tuple[Counters, ...]
     software: str
     detections: DetectionCounters = NO_DETECTIONS
+    metrics_port: int = 0
+    asked_fps: tuple[float, ...] = ()
+    address: str = ""
 
 
 @dataclass(frozen=True)

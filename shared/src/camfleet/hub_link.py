@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from camfleet.admission import Admission, Holder
 from camfleet.answers import Answers, want_no_payload
@@ -35,6 +35,20 @@ from camfleet.wire import (
 
 _NS: Final = 1_000_000_000
 MAX_NODES: Final = 1024
+
+
+class Flight(NamedTuple):
+    """How many frames of a stream may be under way.
+
+    Attributes:
+        window: as its link needed at the last grant; 0 before the first, and of an unwanted one.
+        credit: that may still come before the next grant.
+    """
+
+    node: str
+    stream: str
+    window: int
+    credit: int
 
 
 @dataclass
@@ -158,6 +172,14 @@ class HubLink:
         """Let go of a node that lost its key; None where it is not there."""
         peer = self._nodes.get(node)
         return self._leave(peer, "its key was revoked") if peer else None
+
+    def flights(self) -> list[Flight]:
+        """What may be under way of each stream of each node; from any thread, of a moment ago."""
+        return [
+            Flight(node, name, stream.ledger.window, stream.ledger.credit)
+            for node, peer in self._nodes.copy().items()
+            for name, stream in peer.streams.items()
+        ]
 
     def rejecting(self, identity: bytes) -> str:
         """The name of the node behind an identity, for the count of what was rejected."""
@@ -309,7 +331,13 @@ class HubLink:
         self._owed.pop(identity, None)
         self._answers.add(identity, Welcome(self._session, int(HEARTBEAT_S * 1000), grants))
         return NodeJoined(
-            hello.node, hello.session, hello.counters, hello.software, hello.detections
+            hello.node,
+            hello.session,
+            hello.counters,
+            hello.software,
+            hello.detections,
+            hello.metrics_port,
+            tuple(chz / 100 for chz in hello.asked_chz),
         )
 
     def _intake(self, hello: Hello) -> Intake:

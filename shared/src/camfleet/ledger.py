@@ -20,6 +20,7 @@ class Ledger:
     def __init__(self, expected: int, most: int) -> None:
         self.expected = expected
         self.limit = expected
+        self.window = 0
         self._most = most
         self._due = expected
         self._size_bytes = 0  # of the last frame
@@ -43,6 +44,11 @@ class Ledger:
         self.expected = max(self.expected, number)
 
     @property
+    def credit(self) -> int:
+        """How many frames may come before the next grant."""
+        return max(0, self.limit - self.expected)
+
+    @property
     def is_due(self) -> bool:
         """Whether it is time to grant more: some have come since, or all that may."""
         return self.expected >= self._due
@@ -51,6 +57,7 @@ class Ledger:
         """Grant as many as the link needs in flight; return the limit."""
         fps = self._rate.add(self.expected, monotonic_ns, round_trip_ns)
         frames = window(fps, round_trip_ns, self._most, size_bytes=self._size_bytes)
+        self.window = frames
         self.limit = max(self.limit, self.expected + frames)
         self._due = min(self.expected + batch(fps), self.limit)
         return self.limit

@@ -28,6 +28,7 @@ from camfleet.pulse import Pulse
 from camfleet.wire import (
     MAX_REASONS,
     Bye,
+    CentiHertz,
     Counters,
     Credit,
     Detection,
@@ -38,6 +39,7 @@ from camfleet.wire import (
     Heartbeat,
     HeartbeatReply,
     Hello,
+    PortNumber,
     Refuse,
     Software,
     Welcome,
@@ -62,6 +64,7 @@ class LinkState(StrEnum):
 class _Stream:
     """One stream's credit and counts."""
 
+    asked_chz: int = 0
     captured: int = 0
     sent: int = 0
     limit: int = 0
@@ -77,22 +80,32 @@ class NodeLink:
         session: random id of this run, 0 to 2**64 - 1.
         backoff: delays between hellos while nobody answers.
         software: name and version, for the hub's list of nodes: up to 64 ASCII characters.
+        metrics_port: where other machines find this node's metrics; 0 where they cannot.
 
     Raises:
-        LocalProtocolError: for a bad name or software text.
+        LocalProtocolError: for a bad name, software text or port.
     """
 
-    def __init__(self, node: str, session: int, backoff: Backoff, software: str = "") -> None:
+    def __init__(
+        self,
+        node: str,
+        session: int,
+        backoff: Backoff,
+        software: str = "",
+        metrics_port: int = 0,
+    ) -> None:
         try:
             self.node = check_name(node, "node")
         except RemoteProtocolError as error:
             raise LocalProtocolError(str(error)) from error
         _check(software, Software, "software")
+        _check(metrics_port, PortNumber, "metrics port")
         self.session = session
         self.state = LinkState.CONNECTING
         self.refusal = ""
         self._backoff = backoff
         self._software = software
+        self._metrics_port = metrics_port
         self._streams: dict[str, _Stream] = {}
         self._backlog = Backlog()
         self._pulse = Pulse()
@@ -101,19 +114,25 @@ class NodeLink:
         self._heard_ns = 0
         self._noticed_ns = 0  # when its silence was noticed
 
-    def declare(self, stream: str) -> None:
+    def declare(self, stream: str, asked_fps: float = 0.0) -> None:
         """Add a stream, named `camera/profile`; the hub hears of it with the next hello.
 
+        Args:
+            stream: its name.
+            asked_fps: pictures per second that its camera is to give; 0 where that is not known.
+
         Raises:
-            LocalProtocolError: for a bad name, or when there would be too many.
+            LocalProtocolError: for a bad name or rate, or when there would be too many.
         """
         if stream in self._streams:
             return
+        asked_chz = round(100 * asked_fps)
+        _check(asked_chz, CentiHertz, "pictures per 100 s")
         try:
             check_streams([*self._streams, stream])
         except RemoteProtocolError as error:
             raise LocalProtocolError(str(error)) from error
-        self._streams[stream] = _Stream()
+        self._streams[stream] = _Stream(asked_chz)
         self.begin()
 
     def capture(self, stream: str) -> int:
@@ -246,7 +265,17 @@ class NodeLink:
             beat = Heartbeat(unix_ns, counted[0], round_trip_ns, counted[1], self._health)
             return (encode(beat),)
         self._due_ns = monotonic_ns + int(self._backoff.next_s() * _NS)
-        return (encode(Hello(self.node, self.session, counted[0], self._software, counted[1])),)
+        asked_chz = tuple(stream.asked_chz for stream in self._streams.values())
+        hello = Hello(
+            self.node,
+            self.session,
+            counted[0],
+            self._software,
+            counted[1],
+            self._metrics_port,
+            asked_chz if any(asked_chz) else (),
+        )
+        return (encode(hello),)
 
     def due_ns(self) -> int:
         """Monotonic time at which `poll` or `detections` has something to say."""
@@ -355,8 +384,8 @@ class NodeLink:
                 counts.is_wanted = grant.is_wanted
 
 
-def _check(text: str, rule: object, what: str) -> None:
+def _check(found: str | int, rule: object, what: str) -> None:
     try:
-        msgspec.convert(text, rule)
+        msgspec.convert(found, rule)
     except msgspec.ValidationError as error:
-        raise LocalProtocolError(f"{what} is {text[:80]!r}: {error}") from error
+        raise LocalProtocolError(f"{what} is {str(found)[:80]!r}: {error}") from error

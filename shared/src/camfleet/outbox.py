@@ -34,14 +34,14 @@ class Outbox(End):
         self.rejected = 0
         self._problem = ""
 
-    def declare(self, stream: str) -> Outlet:
+    def declare(self, stream: str, asked_fps: float = 0.0) -> Outlet:
         """Add a stream and return its way out.
 
         Raises:
-            LocalProtocolError: for a bad name, or when there would be too many.
+            LocalProtocolError: for a bad name or rate, or when there would be too many.
         """
         with self._changed:
-            self._link.declare(stream)
+            self._link.declare(stream, asked_fps)
         self._wake()
         return Outlet(self, stream)
 

@@ -17,6 +17,7 @@ from camfleet.connections import Connections
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.gate import Gate, cut
 from camfleet.sockets import bind_router, receive_parts
+from camfleet.thread_time import busy_s
 from camfleet.waker import Waker
 from camfleet.wire import MAX_HEADER_BYTES
 
@@ -84,6 +85,11 @@ class Port(Closing):
     def is_alive(self) -> bool:
         """Whether its threads are running: not after `close`, nor after a bug in one."""
         return self._thread.is_alive() and (self._gate is None or self._gate.is_alive)
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds of a processor that the port's thread has used."""
+        return busy_s(self._thread)
 
     def send(self, identity: bytes, *parts: bytes) -> None:
         """Send to a peer, on the port's thread; a peer that does not read loses it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
 import zmq
@@ -16,7 +17,7 @@ from camfleet.errors import LocalProtocolError, RemoteProtocolError
 from camfleet.events import Event, NodeJoined, NodeLeft
 from camfleet.frame import Frame
 from camfleet.gate import Gate
-from camfleet.hub_link import HubLink
+from camfleet.hub_link import Flight, HubLink
 from camfleet.keyring import Keyring
 from camfleet.keys import Role
 from camfleet.mailbox import Mailbox
@@ -111,6 +112,10 @@ class Receiver(Port):
         """Let go of a node whose key was revoked, and end its connection; from any thread."""
         self.post(lambda: self._cut(node))
 
+    def flights(self) -> list[Flight]:
+        """What may be under way of each stream; from any thread, of a moment ago."""
+        return self._link.flights()
+
     def close(self) -> None:
         """Stop, let the address go, and end the iteration."""
         super().close()
@@ -130,6 +135,7 @@ class Receiver(Port):
         else:
             if type(event) is NodeJoined:
                 self.note(event.node, header)
+                event = replace(event, address=str(header.get("Peer-Address")))
             elif type(event) is NodeLeft:
                 self.forget(event.node)
             if event is not None:

@@ -53,6 +53,7 @@ class Sender(Closing):
             and node must be given.
         quality: of the JPEGs that `send` makes, 1 to 100.
         software: name and version, for the hub's list of nodes.
+        metrics_port: where other machines find this node's own metrics; 0 where they cannot.
 
     Attributes:
         address: the hub's.
@@ -72,6 +73,7 @@ class Sender(Closing):
         plain: bool = False,
         quality: int = 80,
         software: str = "camfleet",
+        metrics_port: int = 0,
     ) -> None:
         keys = None if plain else Bundle.find(bundle, Role.NODE)
         if keys is not None:
@@ -85,19 +87,25 @@ class Sender(Closing):
         self.address = address
         self.node = node
         backoff = Backoff(_FIRST_HELLO_S, _MOST_HELLO_S, random.random)
-        link = NodeLink(node, random.getrandbits(63), backoff, software)
+        link = NodeLink(node, random.getrandbits(63), backoff, software, metrics_port)
         self._quality = quality
         self._line = Line(address, keys)
         self._outbox = Outbox(link, self._line.wake)
         self._line.start(self._outbox, "camfleet-sender")
 
-    def stream(self, camera: str, profile: str = MAIN) -> Outlet:
+    def stream(self, camera: str, profile: str = MAIN, *, asked_fps: float = 0.0) -> Outlet:
         """Declare a camera's stream and return its way out.
 
+        Args:
+            camera: its name.
+            profile: `main` or `preview`.
+            asked_fps: pictures per second that the camera is to give, so that the hub can tell
+                when it gives fewer; 0 where that is not known.
+
         Raises:
-            LocalProtocolError: for a bad name, or when there would be too many.
+            LocalProtocolError: for a bad name or rate, or when there would be too many.
         """
-        return self._outbox.declare(f"{camera}/{profile}")
+        return self._outbox.declare(f"{camera}/{profile}", asked_fps)
 
     def send(
         self,

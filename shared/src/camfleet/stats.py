@@ -82,6 +82,7 @@ class StreamStats:
         received_bytes: their payloads.
         captured: pictures that the node captured.
         lost: frames that were sent and never arrived.
+        rejected: frames that arrived and were not accepted.
         dropped: pictures that the node chose to discard, by reason.
         latency: from capture to each stage, in seconds; from `received` on, on the hub's clock.
         jitter: of the arrivals.
@@ -91,6 +92,7 @@ class StreamStats:
         self.received = 0
         self.received_bytes = 0
         self.lost = 0
+        self.rejected = 0
         self.captured = 0
         self.latency = {stage: Histogram() for stage in STAGES}
         self.jitter = Jitter()
@@ -104,6 +106,11 @@ class StreamStats:
     def dropped(self) -> Counter[str]:
         """Pictures that the node discarded, by reason."""
         return Counter(self._dropped.copy())  # at once: another thread adds to it
+
+    @property
+    def sent(self) -> int:
+        """Frames that the node sent: each has arrived, was rejected or is lost."""
+        return self.received + self.rejected + self.lost
 
     @property
     def withheld(self) -> int:
@@ -133,6 +140,7 @@ class StreamStats:
     def reject(self, sent: int) -> None:
         """Take one frame that arrived but was not accepted, so that it is not lost as well."""
         self._catch_up(sent)
+        self.rejected += sent >= self._expected
         self._expected = max(self._expected, sent + 1)
 
     def report(self, counters: Counters) -> None:

@@ -32,6 +32,8 @@ Box = Annotated[tuple[Percent, ...], msgspec.Meta(max_length=4)]  # four, or non
 Facts = Annotated[tuple[bool | int | float | None, ...], msgspec.Meta(max_length=MAX_FACTS)]
 Pattern = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_PATTERN)]
 DeliveryMode = Literal["newest", "all"]
+PortNumber = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+CentiHertz = Annotated[int, msgspec.Meta(ge=0, le=65_535)]  # a float would take thrice the bytes
 RoundTripNs = Annotated[int, msgspec.Meta(ge=-1, le=60_000_000_000)]
 Software = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,64}\Z")]
 # Both sides call three seconds of silence stale, whatever a hub asks for.
@@ -73,13 +75,21 @@ Grants = tuple[Grant, ...]
 
 
 class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Node to hub: who speaks, and which streams it has. Repeated until welcomed."""
+    """Node to hub: who speaks, and which streams it has. Repeated until welcomed.
+
+    Attributes:
+        metrics_port: where other machines find the node's own metrics; 0 where they cannot.
+        asked_chz: pictures per 100 s that each stream's camera is to give, in the order of the
+            counters; 0 where that is not known.
+    """
 
     node: str
     session: Session
     counters: tuple[Counters, ...]
     software: Software = ""
     detections: DetectionCounters = NO_DETECTIONS
+    metrics_port: PortNumber = 0
+    asked_chz: tuple[CentiHertz, ...] = ()
 
 
 class Welcome(msgspec.Struct, array_like=True, frozen=True, gc=False):

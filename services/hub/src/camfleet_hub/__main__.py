@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 import uvloop
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from camfleet.errors import LocalProtocolError
 from camfleet.keyring import Keyring
@@ -25,12 +25,17 @@ from camfleet_hub.commands import obey
 from camfleet_hub.demand import Demand
 from camfleet_hub.detections import Detections
 from camfleet_hub.enrolment import Enrolment
+from camfleet_hub.expiry import Expiry
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.flow import Flow
 from camfleet_hub.history import History
+from camfleet_hub.hub_metrics import HubCollector
 from camfleet_hub.journal import Journal
+from camfleet_hub.key_metrics import KeyCollector
+from camfleet_hub.loop_lag import LoopLag
 from camfleet_hub.machine_metrics import MachineCollector
 from camfleet_hub.metrics import FleetCollector
+from camfleet_hub.node_metrics import NodeCollector
 from camfleet_hub.open_files import raise_open_files
 from camfleet_hub.port_metrics import PortCollector
 from camfleet_hub.ports import Ports, open_keyring, open_ports
@@ -42,6 +47,7 @@ from camfleet_hub.web.app import Hub, create_app, create_metrics_app
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.certificate import Certificate
+from camfleet_hub.web.certificate_metrics import CertificateCollector
 from camfleet_hub.web.host import HostCheck
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.login_metrics import LoginCollector
@@ -64,7 +70,7 @@ def main() -> None:
     obey(_SOFTWARE)
     settings = load_settings(HubSettings)
     configure_logs(settings.log_level)
-    _log.info("settings", **settings.model_dump(mode="json"))
+    _log.info("settings", software=_SOFTWARE, **settings.model_dump(mode="json"))
     _warn(settings)
     raise_open_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -95,9 +101,11 @@ async def _run(settings: HubSettings) -> int:
     """Run until a signal comes or a port breaks; return the exit code."""
     loop = asyncio.get_running_loop()
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     fleet = Fleet(settings.max_cameras, max_picture_bytes=settings.max_picture_bytes)
     viewers_rejected: Counter[str] = Counter()
-    registry.register(FleetCollector(fleet, viewers_rejected))
+    expiry = Expiry(fleet, settings.metrics_expire_s)
+    registry.register(FleetCollector(fleet, viewers_rejected, expiry))
     bell = Bell(loop)
     fleet.listeners, fleet.on_camera = (bell.ring,), bell.announce
     demand = Demand()
@@ -116,6 +124,7 @@ async def _run(settings: HubSettings) -> int:
         )
         registry.register(PortCollector(ports))
         registry.register(MachineCollector(fleet))
+        keys = _count_keys(keyring, fleet, expiry, registry)
         login = _open_login(settings, registry, stack)
         certificate = _open_certificate(settings)
         web, metrics = _open_web(settings, stack)
@@ -143,22 +152,47 @@ async def _run(settings: HubSettings) -> int:
         tls = certificate.context if certificate else None
         servers = [
             Server(Problems(served), web, tls=tls, proxies=settings.proxies),
-            Server(create_metrics_app(registry), metrics),
+            Server(create_metrics_app(registry, expiry), metrics),
         ]
+        lag = LoopLag()
+        registry.register(
+            HubCollector(
+                _SOFTWARE,
+                lag,
+                state=settings.state,
+                viewers=lambda: bulletin.readers,
+                queues={"pictures": lambda: pictures.waiting, **ports.queues},
+                problems=hub.problems,
+            )
+        )
         _log.info(
             "ready",
             wall=f"{'https' if certificate else 'http'}://{authority(*web.getsockname()[:2])}/",
         )
-        chores = [_sample(fleet, flow, history), bulletin.run()]
+        chores = [_sample(fleet, flow, history), bulletin.run(), lag.run()]
         if login is not None:
             chores.append(login.run())
         if certificate is not None:
+            registry.register(CertificateCollector(certificate))
             chores.append(certificate.follow())
-        if keyring is not None:
-            chores.append(_watch_keys(keyring, ports))
+        if keyring is not None and keys is not None:
+            chores.append(_watch_keys(keyring, ports, keys))
         code = await _serve(servers, ports, chores, bell)
     _log.info("stopped", code=code)
     return code
+
+
+def _count_keys(
+    keyring: Keyring | None, fleet: Fleet, expiry: Expiry, registry: CollectorRegistry
+) -> KeyCollector | None:
+    """Tell of nodes, and of keys where there are some; who is enrolled is expected to be there."""
+    if keyring is None:
+        registry.register(NodeCollector(fleet, expiry))
+        return None
+    keys = KeyCollector(keyring)
+    registry.register(keys)
+    registry.register(NodeCollector(fleet, expiry, keys.nodes))
+    return keys
 
 
 def _open_login(
@@ -242,12 +276,11 @@ async def _serve(
     return 0 if stopping.is_set() else EXIT_BROKEN
 
 
-async def _watch_keys(keyring: Keyring, ports: Ports) -> None:
+async def _watch_keys(keyring: Keyring, ports: Ports, keys: KeyCollector) -> None:
     """Cut off whose key was revoked, and tell of keys that knock in vain.
 
     A file that cannot be read changes nothing.
     """
-    is_readable = True
     told, tells_s = 0, 0.0
     while True:
         refused = sum(port.refused for port in ports.keyed.values())
@@ -256,12 +289,12 @@ async def _watch_keys(keyring: Keyring, ports: Ports) -> None:
             told, tells_s = refused, time.monotonic() + _TELL_S
         try:
             gone = keyring.refresh()
-            is_readable = True
+            keys.is_readable = True
         except LocalProtocolError as error:
             gone = frozenset()
-            if is_readable:
+            if keys.is_readable:
                 _log.error("keys cannot be read, the old ones stay in force", problem=str(error))
-            is_readable = False
+            keys.is_readable = False
         if gone:
             ports.subscribers.judge()
         # Who has new keys is told by the old ones at the next message, which may be the new one's.

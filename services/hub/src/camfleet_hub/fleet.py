@@ -18,6 +18,7 @@ from camfleet.liveness import Liveness
 from camfleet.machine_health import from_facts
 from camfleet.names import MAIN, PREVIEW
 from camfleet.wire import Counters
+from camfleet_hub.authority import authority
 from camfleet_hub.refusals import Refusals, refuse
 from camfleet_hub.stream import Node, Stream
 
@@ -155,11 +156,14 @@ class Fleet:
             node.software = event.software
             node.has_left = False
             node.heard_ns = self._monotonic_ns()
+            node.joined += 1
+            node.metrics_at = _metrics_at(event)
             node.detections.begin(event.session, event.detections)
             if event.session != node.session:
                 node.session = event.session
                 node.health = None
                 _forget_detections(node)
+            asked_fps = dict(zip(_names(event), event.asked_fps, strict=False))
             for counters in sorted(event.counters, key=_previews_last):
                 try:
                     stream = self._make_stream(node.name, counters.stream, has_heartbeat=True)
@@ -167,6 +171,10 @@ class Fleet:
                     self.reject(event.node, error)
                 else:
                     stream.stats.begin(event.session, counters)
+                    stream.asked_fps = asked_fps.get(counters.stream, 0.0)
+            declared = set(_names(event))
+            for name, stream in node.streams.items():
+                stream.is_declared = name in declared
 
     def _report(self, event: NodeReported) -> None:
         node = self._nodes[event.node]
@@ -285,6 +293,17 @@ class Fleet:
         for key in list(self.rejected):
             if key[0] == node and camera in {None, key[1]}:
                 self.rejected["", "", key[2]] += self.rejected.pop(key)
+
+
+def _names(event: NodeJoined) -> list[str]:
+    return [counters.stream for counters in event.counters]
+
+
+def _metrics_at(event: NodeJoined) -> str:
+    if not event.metrics_port or not event.address:
+        return ""
+    host = event.address.removeprefix("::ffff:")  # IPv4 on a socket that takes both (RFC 4291)
+    return authority(host, event.metrics_port)
 
 
 def _previews_last(counters: Counters) -> bool:

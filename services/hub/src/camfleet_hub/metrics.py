@@ -17,10 +17,10 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from camfleet.liveness import Liveness
-from camfleet.names import MAIN
 from camfleet.stats import Histogram
+from camfleet_hub.expiry import Expiry
 from camfleet_hub.fleet import Fleet
-from camfleet_hub.stream import Stream
+from camfleet_hub.stream import Node, Stream
 
 _CAMERA = ["node", "camera"]
 _NS = 1e9
@@ -32,10 +32,14 @@ class FleetCollector(Collector):
     Args:
         fleet: every node and camera.
         viewers_rejected: browsers that were sent away, by reason.
+        expiry: of whom there is still something to tell; by default for a day.
     """
 
-    def __init__(self, fleet: Fleet, viewers_rejected: Counter[str]) -> None:
+    def __init__(
+        self, fleet: Fleet, viewers_rejected: Counter[str], expiry: Expiry | None = None
+    ) -> None:
         self._fleet = fleet
+        self._expiry = expiry or Expiry(fleet)
         self._viewers_rejected = viewers_rejected
 
     def describe(self) -> list[Metric]:
@@ -45,6 +49,7 @@ class FleetCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Read all counters."""
         yield from self._received()
+        yield from self._sent()
         yield self._dropped()
         yield self._rejected()
         yield self._rejected_viewers()
@@ -56,8 +61,10 @@ class FleetCollector(Collector):
         yield self._newest()
 
     def _streams(self) -> list[Stream]:
-        """One stream per camera, or two would claim the same labels."""
-        return [stream for stream in self._fleet.streams() if stream.profile == MAIN]
+        return self._expiry.streams()
+
+    def _nodes(self) -> list[Node]:
+        return self._expiry.nodes()
 
     def _received(self) -> Iterator[Metric]:
         captured = CounterMetricFamily(
@@ -86,6 +93,25 @@ class FleetCollector(Collector):
             size.add_metric(labels, stats.received_bytes)
             lost.add_metric(labels, stats.lost)
         yield from (captured, received, size, lost, forwarded)
+
+    def _sent(self) -> Iterator[Metric]:
+        sent = CounterMetricFamily(
+            "camfleet_frames_sent",
+            "Frames that the node sent: each was received, lost or rejected.",
+            labels=_CAMERA,
+        )
+        asked = GaugeMetricFamily(
+            "camfleet_camera_asked_fps",
+            "Pictures per second that a camera is set to give, where its node tells.",
+            labels=_CAMERA,
+        )
+        for stream in self._streams():
+            labels = [stream.node.name, stream.camera]
+            if stream.node.has_heartbeat:
+                sent.add_metric(labels, stream.stats.sent)
+            if stream.asked_fps:
+                asked.add_metric(labels, stream.asked_fps)
+        yield from (sent, asked)
 
     def _dropped(self) -> Metric:
         dropped = CounterMetricFamily(
@@ -133,7 +159,7 @@ class FleetCollector(Collector):
             for stage, histogram in stages.items():
                 labels = [stream.node.name, stream.camera, stage]
                 if any(histogram.counts):
-                    latency.add_metric(labels, _buckets(histogram), histogram.sum)
+                    latency.add_metric(labels, buckets(histogram), histogram.sum)
         return latency
 
     def _paintings(self) -> Iterator[Metric]:
@@ -180,7 +206,7 @@ class FleetCollector(Collector):
             "Detections that a node discarded, because newer ones waited for the hub.",
             labels=["node"],
         )
-        for node in self._fleet.nodes():
+        for node in self._nodes():
             if node.has_heartbeat:
                 lost.add_metric([node.name], node.detections.lost)
                 dropped.add_metric([node.name], node.detections.dropped)
@@ -198,7 +224,7 @@ class FleetCollector(Collector):
         round_trip = GaugeMetricFamily(
             "camfleet_round_trip_seconds", "Least of late between node and hub.", labels=["node"]
         )
-        for node in self._fleet.nodes():
+        for node in self._nodes():
             if clock := node.clock:
                 offset.add_metric([node.name], clock.offset_ns / _NS)
                 uncertainty.add_metric([node.name], clock.uncertainty_ns / _NS)
@@ -232,6 +258,7 @@ class FleetCollector(Collector):
         return newest
 
 
-def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+def buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    """A histogram's counts as Prometheus wants them: with those of all lower buckets."""
     bounds = [*(str(bound) for bound in histogram.bounds), "+Inf"]
     return list(zip(bounds, accumulate(histogram.counts), strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -55,6 +55,15 @@ class Ports:
     def are_alive(self) -> bool:
         """Whether no thread of theirs has ended."""
         return all(port.is_alive for port in self.all.values())
+
+    @property
+    def queues(self) -> dict[str, Callable[[], int]]:
+        """How much waits in those that send, by port."""
+        queues: dict[str, Callable[[], int]] = {"subscribers": lambda: self.subscribers.waiting}
+        republisher = self.others.get("republish")
+        if isinstance(republisher, Republisher):
+            queues["republish"] = lambda: republisher.waiting
+        return queues
 
     def problems(self) -> list[str]:
         """Say what is wrong with them, for people; nothing where nothing is."""

@@ -116,6 +116,11 @@ class Republisher(Worker):
                 self._waker.send(b"\0")
 
     @property
+    def waiting(self) -> int:
+        """How many streams have a frame that is to be sent."""
+        return len(self._noticed | self._pending.keys())
+
+    @property
     def is_heard(self) -> bool:
         """Whether anybody listens."""
         return self._topics > 0

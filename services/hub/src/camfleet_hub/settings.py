@@ -15,6 +15,7 @@ from camfleet.pattern import parse_pattern
 from camfleet.payload import MAX_PAYLOAD_BYTES
 from camfleet.settings import Unit
 from camfleet.window import MAX_WINDOW
+from camfleet_hub.expiry import DAY_S
 from camfleet_hub.fleet import MAX_PICTURE_BYTES
 from camfleet_hub.pubsub import check_address
 
@@ -116,6 +117,13 @@ class HubSettings(BaseSettings):
         8080, description="Wall, API, snapshots, MJPEG, health.", examples=["80"]
     )
     metrics_port: Port = Field(9101, description="Prometheus metrics.", examples=["9111"])
+    metrics_expire_s: Annotated[float, Unit("s")] = Field(
+        DAY_S,
+        ge=60,
+        description="So long after it was heard last a node, or a camera that its node has no "
+        "more, keeps its metrics. That a node is offline is told as long as it is enrolled.",
+        examples=["3600"],
+    )
     tls_certificate: Path | None = Field(
         None,
         description="PEM file with the certificate for the browsers' port, and those that signed "

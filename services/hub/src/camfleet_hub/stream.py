@@ -45,6 +45,8 @@ class Stream:
         paintings: of this camera in viewers; a preview's are counted with its main stream.
         takes_place: it counts as a camera; a preview beside its main stream does not.
         refusal: the last message of it that was rejected; None where none was.
+        asked_fps: pictures per second that it is to give; 0 where that is not known.
+        is_declared: its node's last hello named it; always so of stock senders.
     """
 
     def __init__(self, node: Node, name: str, *, takes_place: bool = True) -> None:
@@ -64,6 +66,8 @@ class Stream:
         self.paintings = Paintings()
         self.takes_place = takes_place
         self.refusal: Refusal | None = None
+        self.asked_fps = 0.0
+        self.is_declared = True
         self._found: dict[tuple[str, str], str] = {}  # by detector and region
         self._alive_ns: int | None = None
         self._gaps_ns: tuple[int, ...] = ()
@@ -169,6 +173,8 @@ class Node:
         round_trip_ns: the least that it measured lately; -1 before the first.
         detections: what was counted of them.
         session: of its last hello.
+        joined: how often it was welcomed: each start, and each return.
+        metrics_at: host and port of its own metrics; empty where they cannot be reached.
         health: of its machine, as its last heartbeat had it; None where it tells nothing.
     """
 
@@ -182,6 +188,8 @@ class Node:
         self.round_trip_ns = -1
         self.detections = DetectionStats()
         self.session: int | None = None
+        self.joined = 0
+        self.metrics_at = ""
         self.health: MachineHealth | None = None
 
     @property

@@ -107,6 +107,11 @@ class SubscriberPort(Port):
         gate = Gate(keyring, Role.SUBSCRIBER) if keyring is not None else None
         super().__init__(address, _HIGH_WATER_MARK, gate, io_threads=io_threads)
 
+    @property
+    def waiting(self) -> int:
+        """How much was noticed and not looked at yet."""
+        return len(self._noticed) + len(self._arrived)
+
     def notice(self, stream: Stream) -> None:
         """Say that a stream has a newer frame; from any thread, at the cost of a look-up."""
         arrival = stream.arrival

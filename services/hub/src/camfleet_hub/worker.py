@@ -8,6 +8,7 @@ from abc import abstractmethod
 
 from camfleet.closing import Closing
 from camfleet.sockets import Context, Socket
+from camfleet.thread_time import busy_s
 
 
 class Worker(Closing):
@@ -40,6 +41,11 @@ class Worker(Closing):
     def is_alive(self) -> bool:
         """Whether the thread is running: not after `close`, nor after a bug in it."""
         return self._thread.is_alive()
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds of a processor that the thread has used."""
+        return busy_s(self._thread)
 
     def close(self) -> None:
         """Stop within a second, whatever the peers do."""

@@ -41,7 +41,7 @@ def build_camera(
     """
     processing = plan(settings)
     detectors = build_detectors(settings, processing)
-    outlet = sender.stream(name)
+    outlet = sender.stream(name, asked_fps=settings.fps or 0.0)
     lookout = Lookout(name, outlet, detectors, processing) if detectors else None
     to_jpeg = partial(encode, quality=settings.quality)
     rules = settings.send, settings.send_every_s, settings.send_count

@@ -10,10 +10,13 @@ from typing import Final
 
 import structlog
 
+from camfleet.allowance import Allowance
 from camfleet.backoff import Backoff
 from camfleet_node.sources import Content, Picture, Source, SourceError
 
 _NS: Final = 1_000_000_000
+_BURST: Final = 8  # lines about one camera
+_LINES_A_SECOND: Final = 0.1
 _log = structlog.get_logger()
 
 
@@ -64,6 +67,9 @@ class Capture:
         self.has_pictured = self.has_failed = False
         self.failures = failures
         self.problem = ""
+        self._lines = Allowance(_BURST, _LINES_A_SECOND)
+        self._traces = Allowance(_BURST, _LINES_A_SECOND)
+        self._untold = 0
         self._threads = [threading.Thread(target=self._run, name=f"capture-{name}", daemon=True)]
         self._threads[0].start()
 
@@ -103,7 +109,7 @@ class Capture:
         except SourceError as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - a supervision boundary: opening anew may help
-            if not self._left.is_set():
+            if not self._left.is_set() and self._traces.take(self._monotonic_ns()):
                 _log.exception("source broke", camera=self._name)
             return f"{type(error).__name__}: {error}"
         finally:
@@ -142,5 +148,19 @@ class Capture:
             self.has_failed = True
             self.failures += 1
             self.problem = problem
-        _log.warning("camera failed", camera=self._name, problem=problem, retry_s=round(delay_s, 1))
+        self._tell(problem, delay_s)
         self._left.wait(delay_s)
+
+    def _tell(self, problem: str, delay_s: float) -> None:
+        """Tell the log; of one that gives a picture and fails, for hours, not each time."""
+        if not self._lines.take(self._monotonic_ns()):
+            self._untold += 1
+            return
+        untold, self._untold = self._untold, 0
+        _log.warning(
+            "camera failed",
+            camera=self._name,
+            problem=problem,
+            retry_s=round(delay_s, 1),
+            like_it_before=untold,
+        )

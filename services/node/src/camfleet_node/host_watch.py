@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from camfleet.allowance import Allowance
 from camfleet.machine_health import KNOWS_NOTHING
 from camfleet_node.host.machine import Machine
 from camfleet_node.host.memory import Memory, read_memory
@@ -21,6 +22,9 @@ from camfleet_node.host.throttling import read_throttling
 _EVERY_NS: Final = 2_000_000_000
 _COOLER_C: Final = 5.0  # than hot: so that it is not told again and again at the bound
 _MIB: Final = 1 << 20
+# A supply at its limit trips every few seconds, for days.
+_BURST: Final = 8
+_LINES_A_SECOND: Final = 1 / 300
 _log = structlog.get_logger()
 
 
@@ -61,6 +65,8 @@ class HostWatch:
         self.throttling: tuple[str, ...] | None = None
         self.memory = Memory(0, 0, 0)
         self.is_hot = False
+        self._told: tuple[str, ...] | None = None  # of throttling
+        self._lines = Allowance(_BURST, _LINES_A_SECOND)
         self._machine = Machine(root)
         self.health = KNOWS_NOTHING
 
@@ -74,7 +80,7 @@ class HostWatch:
             return ""
         self._due_ns = monotonic_ns + _EVERY_NS
         self._look_at_heat()
-        self._look_at_throttling()
+        self._look_at_throttling(monotonic_ns)
         self.memory = read_memory(self._root)
         self.health = self._machine.read(self.memory, self.temperature_c)
         if self.memory.share < self._memory_share:
@@ -97,12 +103,11 @@ class HostWatch:
         else:
             _log.info("cool again: no picture is left out", celsius=degrees)
 
-    def _look_at_throttling(self) -> None:
-        flags = read_throttling(self._root)
-        if flags == self.throttling:
+    def _look_at_throttling(self, monotonic_ns: int) -> None:
+        self.throttling = flags = read_throttling(self._root)
+        if flags == self._told or not self._lines.take(monotonic_ns):
             return
-        is_first = self.throttling is None
-        self.throttling = flags
+        is_first, self._told = self._told is None, flags
         if flags:
             _log.warning("the machine is held back", by=list(flags))
         elif not is_first:

@@ -48,7 +48,7 @@ def run(stopping: Stopping, software: str) -> None:
     """Run until the program is to stop; end it with exit code 1 or 2 where that is needed."""
     settings = load_settings(NodeSettings)
     configure_logs(settings.log_level)
-    _log.info("settings", **settings.model_dump(mode="json"))
+    _log.info("settings", software=software, **settings.model_dump(mode="json"))
     lost = LostThread()
     openings = _open_sources(settings, stopping)
     with ExitStack() as stack:
@@ -145,7 +145,14 @@ def _open_sender(settings: NodeSettings, software: str) -> Sender:
     elif name not in {None, bundle.name}:
         refuse([f"{PREFIX}NAME: found {name!r}, want the bundle's {bundle.name!r}, or nothing"])
     try:
-        return Sender(hub, name, bundle=bundle, plain=settings.plain, software=software)
+        return Sender(
+            hub,
+            name,
+            bundle=bundle,
+            plain=settings.plain,
+            software=software,
+            metrics_port=0 if settings.metrics_bind.is_loopback else settings.metrics_port,
+        )
     except LocalProtocolError as error:
         refuse([f"{PREFIX}{'BUNDLE' if settings.hub is None and bundle else 'HUB'}: {error}"])
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from camfleet_hub.demand import Demand
 from camfleet_hub.detections import Detections
 from camfleet_hub.enrolment import Enrolment
+from camfleet_hub.expiry import Expiry
 from camfleet_hub.fleet import Fleet
 from camfleet_hub.history import History
 from camfleet_hub.web.access import Access, OpenAccess
@@ -41,6 +42,7 @@ from camfleet_hub.web.login_page import add_login
 from camfleet_hub.web.password_page import add_password
 from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.problems import add_problems
+from camfleet_hub.web.targets import add_targets
 from camfleet_hub.web.wall import Wall
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
@@ -127,8 +129,8 @@ def create_app(hub: Hub) -> FastAPI:
     return app
 
 
-def create_metrics_app(registry: CollectorRegistry) -> FastAPI:
-    """Build the application that serves nothing but metrics, on a port of their own."""
+def create_metrics_app(registry: CollectorRegistry, expiry: Expiry) -> FastAPI:
+    """Build the application that serves metrics and where there are more, on its own port."""
     app = FastAPI(title="camfleet metrics", openapi_url=None, docs_url=None, redoc_url=None)
     add_problems(app)
 
@@ -137,6 +139,7 @@ def create_metrics_app(registry: CollectorRegistry) -> FastAPI:
         """Every number of every node and camera, as Prometheus reads them."""
         return _metrics(registry)
 
+    add_targets(app, expiry)
     return app
 
 

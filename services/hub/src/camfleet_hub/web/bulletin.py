@@ -26,6 +26,9 @@ class Bulletin:
         hub_name: shown on the wall.
         ports: where cameras connect to, by `nodes` and `imagezmq`.
         bell: rings when there is a new camera.
+
+    Attributes:
+        readers: browsers that are told of it now.
     """
 
     def __init__(self, hub_name: str, ports: dict[str, int], bell: Bell) -> None:
@@ -34,6 +37,7 @@ class Bulletin:
         self._bell = bell
         self._texts: dict[tuple[StreamPattern, ...], str] = {}  # by what may be seen
         self._renewed = asyncio.Event()
+        self.readers = 0
 
     async def run(self) -> None:
         """Renew it once a second, and at once when there is a new camera."""

@@ -10,6 +10,7 @@ from typing import Final, NoReturn
 import structlog
 
 from camfleet.errors import LocalProtocolError
+from camfleet_hub.web.certificate_time import expiry_s
 
 _LOOK_S: Final = 5.0
 _EXPIRED: Final = 10  # X509_V_ERR_CERT_HAS_EXPIRED
@@ -29,6 +30,7 @@ class Certificate:
     Attributes:
         context: for servers. Who connects after a renewal meets the new certificate.
         problem: what is wrong with its time, for people; empty where nothing is.
+        expires_s: Unix time at which it is over; None where that cannot be found out.
 
     Raises:
         LocalProtocolError: when a file cannot be read, or the two do not belong together.
@@ -39,6 +41,7 @@ class Certificate:
         self._mark = self._look()
         self.context = self._load()
         self.problem = _problem(self.context, certificate)
+        self.expires_s = expiry_s(self.context, certificate)
 
     def refresh(self) -> bool:
         """Take the files up where they are others than before; return whether they were.
@@ -54,6 +57,7 @@ class Certificate:
         certificate, key = self._files
         self.context.load_cert_chain(certificate, key, _refuse_password)
         self.problem = _problem(renewed, certificate)
+        self.expires_s = expiry_s(renewed, certificate)
         return True
 
     async def follow(self) -> None:

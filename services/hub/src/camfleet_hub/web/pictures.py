@@ -24,10 +24,14 @@ class Pictures:
 
     Args:
         quality: of the JPEGs made here, 1 to 100.
+
+    Attributes:
+        waiting: pictures that are being made, or are to be.
     """
 
     def __init__(self, quality: int) -> None:
         self._quality = quality
+        self.waiting = 0
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="pictures")
         # Weak, so that a camera that the fleet forgets takes its picture along.
         self._made: WeakKeyDictionary[Stream, tuple[Frame, _Made]] = WeakKeyDictionary()
@@ -47,11 +51,16 @@ class Pictures:
         if eighths not in made:
             loop = asyncio.get_running_loop()
             made[eighths] = loop.run_in_executor(self._pool, self._make, frame, eighths)
+            self.waiting += 1
+            made[eighths].add_done_callback(self._done)
         return made[eighths]
 
     def close(self) -> None:
         """Let the threads go."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _done(self, _made: _Making) -> None:
+        self.waiting -= 1
 
     def _make(self, frame: Frame, eighths: int) -> Payload | None:
         try:

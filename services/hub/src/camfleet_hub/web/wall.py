@@ -47,9 +47,6 @@ class Wall:
         pictures: makes JPEGs of frames.
         bulletin: what each browser is told of the fleet.
         rejected: counts browsers that were sent away, by reason.
-
-    Attributes:
-        viewers: how many are served now.
     """
 
     def __init__(
@@ -66,7 +63,6 @@ class Wall:
         self.pictures = pictures
         self.bulletin = bulletin
         self.rejected = rejected
-        self.viewers = 0
 
     async def serve(self, socket: WebSocket, sight: Sight) -> None:
         """Serve one browser what it may see, until it goes away or does what none of ours does."""
@@ -75,17 +71,17 @@ class Wall:
             await socket.close(_POLICY_VIOLATION, "want a page of this hub")
             return
         await socket.accept()
-        if self.viewers >= MOST_VIEWERS:
+        if self.bulletin.readers >= MOST_VIEWERS:
             await self._send_away(socket)
             return
         session = _Session(self, socket, sight)
-        self.viewers += 1
+        self.bulletin.readers += 1
         try:
             await session.run()
         except WebSocketDisconnect as gone:
             self.rejected["message"] += gone.code in _UNFIT
         finally:
-            self.viewers -= 1
+            self.bulletin.readers -= 1
 
     async def _send_away(self, socket: WebSocket) -> None:
         """Tell who is one too many, after it was accepted: a browser hears nothing before."""
