@@ -14,6 +14,8 @@ from camfleet.window import RoundTrip
 _GAIN: Final = 1.5  # more than a window lets through cannot be seen; so it grows to what there is
 _SLACK_NS: Final = 34_000_000  # decoding until one refresh, painting until the next, at 60 Hz
 _BEST_OF_NS: Final = 1_000_000_000  # cameras pause, and a rate seen meanwhile is not the link's
+# The first round trip is a page's that is still being loaded; and a browser's load changes.
+_DOUBT_NS: Final = 2_000_000_000
 _NS: Final = 1_000_000_000
 
 
@@ -40,7 +42,7 @@ class Window:
 
     def __init__(self) -> None:
         self._sent: dict[int, Sent] = {}
-        self._round_trip = RoundTrip()
+        self._round_trip = RoundTrip(_DOUBT_NS)
         self._rates: deque[tuple[int, float]] = deque()  # the newest last, each above the next
         self._painted_bytes = 0
         self._painted_ns = 0
