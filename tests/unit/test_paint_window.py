@@ -63,6 +63,15 @@ def test_a_fast_link_carries_all_that_there_is() -> None:
     assert len(link.ages_ms) >= 0.97 * 900 * 10
 
 
+def test_a_first_round_trip_that_was_long_is_forgotten_soon() -> None:
+    link = PaintLink(rate=2 * MBIT, delay_ms=500, size_bytes=4 * KB)
+    link.run(1500)
+    link.delay_ms = 5
+    link.run(6000)
+    link.run(10_000)
+    assert max(link.ages_ms) <= 250
+
+
 def test_a_link_that_gets_slower_is_lagged_on_for_a_moment_only() -> None:
     link = PaintLink(rate=100 * MBIT, delay_ms=5, size_bytes=10 * KB)
     link.run(5000)

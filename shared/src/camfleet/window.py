@@ -89,10 +89,14 @@ class RoundTrip:
     A sample is clean when nothing of ours was under way before it. Others are too long by what
     they waited for; but one that is near the least confirms it. When none did for ten seconds,
     the path may have changed: the link is to be emptied once, for a clean sample.
+
+    Args:
+        doubt_ns: how long a least one is believed, where that is not ten seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, doubt_ns: int = _DOUBT_NS) -> None:
         self.least_ns = -1
+        self._doubt_ns = doubt_ns
         self._confirmed_ns = 0
 
     def add(self, round_trip_ns: int, at_ns: int, *, is_clean: bool) -> None:
@@ -105,4 +109,4 @@ class RoundTrip:
 
     def is_doubtful(self, at_ns: int) -> bool:
         """Whether a clean sample is needed."""
-        return self.least_ns < 0 or at_ns - self._confirmed_ns > _DOUBT_NS
+        return self.least_ns < 0 or at_ns - self._confirmed_ns > self._doubt_ns

@@ -9,20 +9,28 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, NamedTuple
 
-from camfleet.window import DeliveryRate, RoundTrip
+from camfleet.window import RoundTrip
 
 _GAIN: Final = 1.5  # more than a window lets through cannot be seen; so it grows to what there is
 _SLACK_NS: Final = 34_000_000  # decoding until one refresh, painting until the next, at 60 Hz
 _BEST_OF_NS: Final = 1_000_000_000  # cameras pause, and a rate seen meanwhile is not the link's
+# The first round trip is a page's that is still being loaded; and a browser's load changes.
+_DOUBT_NS: Final = 2_000_000_000
 _NS: Final = 1_000_000_000
 
 
 class Sent(NamedTuple):
-    """A frame that is under way."""
+    """A frame that is under way, and what was painted by when at the time of its sending.
+
+    A rate over the time since then holds the frame's whole way: acknowledgements that were held
+    up and come at once do not pass for a fast link (draft-cheng-iccrg-delivery-rate-estimation).
+    """
 
     size_bytes: int
     sent_ns: int
     is_clean: bool
+    painted_bytes: int
+    painted_ns: int
 
 
 class Window:
@@ -34,10 +42,11 @@ class Window:
 
     def __init__(self) -> None:
         self._sent: dict[int, Sent] = {}
-        self._round_trip = RoundTrip()
-        self._rate = DeliveryRate()
+        self._round_trip = RoundTrip(_DOUBT_NS)
         self._rates: deque[tuple[int, float]] = deque()  # the newest last, each above the next
         self._painted_bytes = 0
+        self._painted_ns = 0
+        self._newest: Sent | None = None  # of those that were acknowledged since `measure`
         self.unpainted_bytes = 0
 
     def size_bytes(self, now_ns: int) -> int:
@@ -62,9 +71,11 @@ class Window:
 
     def send(self, number: int, size_bytes: int, now_ns: int) -> None:
         """Take note of a frame that is sent."""
-        if not (self._sent or self._painted_bytes):
-            self._rate.add(0, now_ns, self._round_trip.least_ns)  # the first rate begins here
-        self._sent[number] = Sent(size_bytes, now_ns, not self._sent)
+        is_clean = not self._sent
+        if is_clean:
+            self._painted_ns = now_ns  # that there was nothing to paint says nothing of the link
+        sent = Sent(size_bytes, now_ns, is_clean, self._painted_bytes, self._painted_ns)
+        self._sent[number] = sent
         self.unpainted_bytes += size_bytes
 
     def acknowledge(self, number: int, now_ns: int) -> None:
@@ -74,11 +85,18 @@ class Window:
             return
         self.unpainted_bytes -= sent.size_bytes
         self._painted_bytes += sent.size_bytes
+        if self._newest is None or sent.sent_ns >= self._newest.sent_ns:
+            self._newest = sent
         self._round_trip.add(now_ns - sent.sent_ns, now_ns, is_clean=sent.is_clean)
 
     def measure(self, now_ns: int) -> None:
         """Take the rate, once for all frames of one acknowledgement."""
-        rate = self._rate.add(self._painted_bytes, now_ns, self._round_trip.least_ns)
+        newest, self._newest = self._newest, None
+        if newest is None:
+            return
+        self._painted_ns = now_ns
+        span_ns = max(1, now_ns - newest.painted_ns)
+        rate = (self._painted_bytes - newest.painted_bytes) * _NS / span_ns
         while self._rates and self._rates[-1][1] <= rate:
             self._rates.pop()
         self._rates.append((now_ns, rate))
