@@ -109,9 +109,10 @@ bench: $(DEV_READY)  ## run every benchmark and rebuild the tables of docs/perfo
 screenshot: $(DEV_READY)  ## take the README's picture of the wall anew
 	CAMFLEET_SCREENSHOT=$(CURDIR)/docs/wall.png $(BIN)/python -m pytest -q tests/browser -k photographed
 
-docs: $(DEV_READY)  ## write docs/configuration.md and what the roll-out checks out of the settings models
+docs: $(DEV_READY) $(ANSIBLE_READY)  ## write the pages that list settings, and what the roll-out checks, out of their models
 	$(BIN)/python docs/generate.py
 	$(BIN)/python deploy/ansible/export_settings.py
+	$(BIN)/python deploy/ansible/export_variables.py
 
 lock: $(BIN)/python  ## lock the newest versions of all dependencies (PACKAGE=name: of that one)
 	$(PIP) install uv

@@ -95,13 +95,16 @@ def test_every_role_has_the_same_shape_and_says_what_it_takes(role: Path) -> Non
         ({"source": "synthetic", "crop": "0,0,50"}, "four numbers"),
         ({"source": "synthetic", "send": "never"}, "one of always, motion"),
         ({"source": "opencv"}, "device: want it"),
+        ({"source": "synthetic", "fps": 0}, "found 0, want more than 0"),
+        ({"source": "synthetic", "FPS": 5}, "fps was meant"),
+        ({"source": "synthetic", "zoom": 5}, "docs/configuration.md lists what there is"),
+        ({"sorce": "synthetic"}, "node_cameras.yard.sorce: there is none, source was meant"),
+        ("synthetic", "found 'synthetic', want settings by name"),
         ({"source": "v4l2", "motion": {"door": {"min_aera": 1}}}, "min_area was meant"),
         ({"source": "v4l2", "motion": "door"}, "groups of settings by name"),
     ],
 )
-def test_a_wrong_camera_is_told_before_a_host_is_asked(
-    camera: dict[str, object], problem: str
-) -> None:
+def test_a_wrong_camera_is_told_before_a_host_is_asked(camera: object, problem: str) -> None:
     found = filters.camera_problems({"yard": camera})
     assert (problem in found[0]) if problem else found == [], found
 
@@ -136,6 +139,59 @@ def test_a_variable_of_a_wrong_type_is_told_whichever_role_has_it(
 ) -> None:
     found = filters.wrong({variable: value})
     assert (problem in found[0]) if problem else found == [], found
+
+
+def test_all_that_is_wrong_with_a_host_is_told_at_once() -> None:
+    found = filters.problems(
+        {
+            "node_camera": {},
+            "node_steady_s": "long",
+            "node_cameras": {"yard": {"source": "synthetic", "fps": 0, "width": "wide"}},
+            "hub_settings": {"quality": 101},
+        }
+    )
+    assert len(found) == 5, found
+    assert filters.problems({"node_cameras": []}) == ["node_cameras: found [], want values by name"]
+
+
+def test_the_page_of_variables_is_what_the_roles_take() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ANSIBLE / "export_variables.py"), "--check"], check=False, timeout=60
+    )
+    assert done.returncode == 0, "docs/rollout-variables.md is stale: run `make docs`"
+
+
+SEEN = {"stdout": "healthy|0|1.0 camfleet-node:sha256-0123456789abcdef\n-\nkey=abc"}
+MEASURED = {
+    "node": "pond",
+    "camera": "yard",
+    "online": True,
+    "captured_fps": 9.9,
+    "latency_ms": 12.0,
+    "last_frame_s": 0.1,
+}
+
+
+@pytest.mark.parametrize(
+    ("seen", "measured", "enrolled", "fault"),
+    [
+        (SEEN, MEASURED, "abc", ""),
+        (SEEN, MEASURED, "another", "its keys were revoked, or are another hub's"),
+        ({}, MEASURED, "abc", "the host does not answer"),
+        ({"stdout": "no node||\n-"}, MEASURED, "abc", "no node is there"),
+        ({"stdout": "unhealthy|3|1.0 x\n-\nkey=abc"}, MEASURED, "abc", "it is unhealthy"),
+        (SEEN, MEASURED | {"online": False}, "abc", "yard is not online at the hub"),
+    ],
+)
+def test_a_node_that_is_not_well_is_told(
+    seen: dict[str, str], measured: dict[str, object], enrolled: str, fault: str
+) -> None:
+    known = [{"name": "pond", "role": "node", "key": enrolled}]
+    rows = filters.rows(
+        {"host": {"node_name": "pond", "node_seen": seen}}, ["host"], [measured], known
+    )
+    found = filters.faults(rows, "pond")
+    assert (fault in found[0]) if fault else found == [], found
 
 
 def test_the_environment_is_read_back_as_it_was_meant() -> None:

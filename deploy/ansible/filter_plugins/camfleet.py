@@ -36,6 +36,8 @@ _TYPES = {
     "str": "a text",
 }
 _TYPING = {"type", "elements"}
+_UNREACHABLE = "host unreachable"
+_NO_NODE = "no node"
 
 
 class FilterModule:
@@ -53,7 +55,9 @@ class FilterModule:
             "camfleet_camera_problems": camera_problems,
             "camfleet_cameras": as_told,
             "camfleet_dotenv": dotenv,
+            "camfleet_faults": faults,
             "camfleet_hub_problems": hub_problems,
+            "camfleet_problems": problems,
             "camfleet_is_alive": is_alive,
             "camfleet_setting_problems": setting_problems,
             "camfleet_table": table,
@@ -62,17 +66,26 @@ class FilterModule:
         }
 
 
+def problems(variables: Mapping[str, Any]) -> list[str]:
+    """Say all that is wrong with a host's variables."""
+    found = unknown(variables) + wrong(variables)
+    for name, find in _CONTENTS.items():
+        if name in variables and not any(problem.startswith(f"{name}:") for problem in found):
+            found += find(variables[name])
+    return found
+
+
 def wrong(variables: Mapping[str, Any]) -> list[str]:
     """Say which variables of any role have another type than its argument_specs want."""
-    problems = []
+    sentences = []
     for options in _specs().values():
         for name in options.keys() & variables.keys():
             option = {word: options[name][word] for word in _TYPING & options[name].keys()}
             given = {name: variables[name]}
             if ArgumentSpecValidator({name: option}).validate(given).error_messages:
                 found = "what it has" if options[name].get("no_log") else repr(variables[name])
-                problems.append(f"{name}: found {found}, want {_TYPES[option['type']]}")
-    return sorted(problems)
+                sentences.append(f"{name}: found {found}, want {_TYPES[option['type']]}")
+    return sorted(sentences)
 
 
 def unknown(names: Iterable[str]) -> list[str]:
@@ -91,16 +104,20 @@ def camera_problems(cameras: dict[str, Any]) -> list[str]:
     if not isinstance(cameras, dict) or not cameras:
         return [f"node_cameras: found {cameras!r}, want at least one camera by name"]
     sources = _settings()["cameras"]
-    problems: list[str] = []
+    found: list[str] = []
     for name, camera in cameras.items():
         where = f"node_cameras.{name}"
-        source = camera.get("source") if isinstance(camera, dict) else None
-        if source not in sources:
-            wanted = ", ".join(sources)
-            problems.append(f"{where}.source: found {source!r}, want one of {wanted}")
-            continue
-        problems += _problems(where, camera, sources[source])
-    return problems
+        if not isinstance(camera, dict):
+            found.append(f"{where}: found {camera!r}, want settings by name")
+        elif "source" not in camera and difflib.get_close_matches("source", camera, 1):
+            misspelt = difflib.get_close_matches("source", camera, 1)[0]
+            found.append(f"{where}.{misspelt}: there is none, source was meant")
+        elif camera.get("source") not in sources:
+            source, wanted = camera.get("source"), ", ".join(sources)
+            found.append(f"{where}.source: found {source!r}, want one of {wanted}")
+        else:
+            found += _problems(where, camera, sources[camera["source"]])
+    return found
 
 
 def setting_problems(settings: dict[str, Any]) -> list[str]:
@@ -113,21 +130,29 @@ def hub_problems(settings: dict[str, Any]) -> list[str]:
     return _problems("hub_settings", settings, _settings()["hub"])
 
 
-def _problems(where: str, found: dict[str, Any], known: dict[str, Any]) -> list[str]:
-    problems = [
+_CONTENTS: dict[str, Callable[[Any], list[str]]] = {
+    "node_cameras": camera_problems,
+    "node_settings": setting_problems,
+    "hub_settings": hub_problems,
+}
+
+
+def _problems(where: str, given: dict[str, Any], known: dict[str, Any]) -> list[str]:
+    found = [
         f"{where}.{name}: want it, for there is no default"
         for name, wanted in known.items()
-        if wanted.get("required") and name not in found
+        if wanted.get("required") and name not in given
     ]
-    for name, value in found.items():
+    for name, value in given.items():
         if name not in known:
-            problems.append(f"{where}.{name}: there is none" + _meant(name, known))
+            meant = _meant(str(name), known) or ", docs/configuration.md lists what there is"
+            found.append(f"{where}.{name}: there is none{meant}")
         elif problem := _problem(value, known[name]):
-            problems.append(f"{where}.{name}: found {value!r}, want {problem}")
+            found.append(f"{where}.{name}: found {value!r}, want {problem}")
         elif known[name]["kind"] == "groups":
             for group, inner in value.items():
-                problems += _problems(f"{where}.{name}.{group}", inner, known[name]["group"])
-    return problems
+                found += _problems(f"{where}.{name}.{group}", inner, known[name]["group"])
+    return found
 
 
 def _problem(value: object, wanted: dict[str, Any]) -> str:
@@ -147,6 +172,11 @@ def _range_problem(value: object, wanted: dict[str, Any]) -> str:
     least, most = wanted.get("least"), wanted.get("most")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
+    above, below = wanted.get("above"), wanted.get("below")
+    if above is not None and value <= above:
+        return f"more than {above:g}"
+    if below is not None and value >= below:
+        return f"less than {below:g}"
     if least is not None and value < least:
         return f"at least {least:g}"
     return f"at most {most:g}" if most is not None and value > most else ""
@@ -278,13 +308,31 @@ def _why(result: dict[str, Any]) -> str:
 
 
 def rows(
-    hosts: dict[str, Any], names: list[str], cameras: list[dict[str, Any]]
+    hosts: dict[str, Any],
+    names: list[str],
+    cameras: list[dict[str, Any]],
+    enrolled: list[dict[str, str]],
 ) -> list[dict[str, Any]]:
-    """Rows of the fleet's table: what hosts said of their nodes, and the hub of their cameras."""
+    """Rows of the fleet's table: what hosts said of their nodes, and the hub of them.
+
+    Args:
+        hosts: variables of all hosts, by name.
+        names: of those that are asked for.
+        cameras: what the hub measured.
+        enrolled: whom the hub lets in.
+    """
     found = []
+    keys = {entry["key"]: entry["name"] for entry in enrolled}
     for name in names:
         node = str(hosts[name].get("node_name", name))
-        about = {"node": node} | _about(hosts[name].get("node_seen") or {})
+        seen = _about(hosts[name].get("node_seen") or {})
+        key = seen.pop("key", None)
+        about = {"node": node} | seen
+        if node not in keys.values() or (key and keys.get(key) != node):
+            # What it did before says nothing of what it does now.
+            state = "revoked" if key else "not enrolled"
+            found.append(about | {"state": state, "health": None if key else about["health"]})
+            continue
         own = [camera for camera in cameras if camera["node"] == node]
         found += [about | _camera(camera) for camera in own] or [
             about | {"state": "unknown at the hub"}
@@ -292,11 +340,29 @@ def rows(
     return found
 
 
+def faults(found: list[dict[str, Any]], node: str) -> list[str]:
+    """Say what is wrong with one node, by its rows of the table, and what to do."""
+    own = [row for row in found if row["node"] == node]
+    states = {row["state"] for row in own}
+    if "revoked" in states:
+        return ["its keys were revoked, or are another hub's: enrol-nodes.yml gives it new ones"]
+    if "not enrolled" in states:
+        return ["it is not enrolled: run deploy-nodes.yml"]
+    health = next((row["health"] for row in own), None)
+    sentences = {
+        "healthy": [],
+        _UNREACHABLE: ["the host does not answer: see that it is switched on and in the network"],
+        _NO_NODE: ["no node is there: run deploy-nodes.yml"],
+    }.get(str(health), [f"it is {health}: see `docker logs camfleet-node` there"])
+    silent = [row.get("camera") or "every camera" for row in own if row["state"] != "online"]
+    return sentences + [f"{camera} is not online at the hub" for camera in silent]
+
+
 def _about(seen: dict[str, Any]) -> dict[str, Any]:
     """What a host said of its node."""
     lines = (seen.get("stdout") or "").splitlines()
-    if len(lines) != 2:
-        return {"health": "host unreachable"}
+    if len(lines) < 2:
+        return {"health": _UNREACHABLE}
     health, restarts, image = lines[0].split("|")
     version, _, reference = image.partition(" ")
     digest = reference.rpartition("sha256")[2].lstrip("-:")[:12]
@@ -307,6 +373,7 @@ def _about(seen: dict[str, Any]) -> dict[str, Any]:
         "version": version,
         "image": digest,
         "throttling": {"0x0": "none", "0": "none", "-": None}.get(throttled, throttled),
+        "key": next((line.removeprefix("key=") for line in lines[2:]), None),
     }
 
 
@@ -337,7 +404,7 @@ def _cell(value: object) -> str:
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
-    closest = difflib.get_close_matches(name, known, 1)
+    closest = difflib.get_close_matches(name.lower(), known, 1)
     return f", {closest[0]} was meant" if closest else ""
 
 
