@@ -226,6 +226,38 @@ def test_an_image_that_crashes_stops_at_the_canary_and_is_rolled_back(fleet: Fle
     assert played.recap("gate")[0] == 0, played.said
 
 
+@pytest.mark.thorough
+def test_an_image_that_sends_nothing_is_rolled_back_and_its_share_stops_the_waves(
+    fleet: Fleet,
+) -> None:
+    # The canary has nothing to change; the third is the second under another name.
+    before = image_of(fleet, "gate")
+    fleet.write(node_image=str(fleet.image("newer")), node_cameras={"yard": FASTER})
+    fleet.host_vars("gate", node_image=str(fleet.image("silent")), node_within_s=20)
+    fleet.host_vars("shed", ansible_host=fleet.hosts["gate"].address)
+    played = fleet.play("deploy-nodes.yml", "--limit", "pond,gate,shed", "-e", '{"waves": [1]}')
+    assert played.code != 0
+    assert "gate: camera yard: " in played.sentences, played.said
+    assert "it runs again what ran before" in played.sentences, played.said
+    assert image_of(fleet, "gate") == before
+    until(lambda: is_streaming(fleet, "gate"))
+    assert re.search("shed +untouched", played.said), played.said
+    assert played.recap("shed")[0] == 0, played.said
+    assert "shed" not in fleet.status()
+
+
+@pytest.mark.thorough
+def test_rolling_back_by_hand_runs_the_image_before(fleet: Fleet) -> None:
+    fleet.write(node_image=str(fleet.image("newer")))
+    newer = image_of(fleet, "pond")
+    played = fleet.play("rollback-nodes.yml", "--limit", "pond")
+    assert played.code == 0, played.said
+    assert image_of(fleet, "pond") != newer
+    played = fleet.play("rollback-nodes.yml", "--limit", "pond")
+    assert played.code == 0, played.said
+    assert image_of(fleet, "pond") == newer
+
+
 def test_nodes_go_to_another_hub_and_back_with_the_keys_of_each(fleet: Fleet) -> None:
     display, pond = fleet.hosts["display"], fleet.hosts["pond"]
     image = display.sh("docker inspect --format '{{.Config.Image}}' camfleet-hub")
@@ -261,46 +293,12 @@ def test_nodes_go_to_another_hub_and_back_with_the_keys_of_each(fleet: Fleet) ->
 def test_a_rollback_that_fails_leaves_what_ran(fleet: Fleet) -> None:
     fleet.hosts["display"].sh(f"docker rm --force --volumes {OTHER_HUB}")
     keys = fleet.hosts["pond"].sh(f"cat {NODE}/bundle.json")
-    fleet.write(node_cameras={"yard": FASTER}, node_within_s=10)
-    played = fleet.play("rollback-nodes.yml", "--limit", "pond")
+    played = fleet.play("rollback-nodes.yml", "--limit", "pond", "-e", "node_within_s=30")
     assert played.code != 0
-    assert "pond: link: connecting: the hub does not answer" in played.sentences, played.said
     assert "it runs again what ran before" in played.sentences, played.said
     assert "RETRYING" not in played.said
     assert fleet.hosts["pond"].sh(f"cat {NODE}/bundle.json") == keys
     until(lambda: is_streaming(fleet, "pond"))
-
-
-@pytest.mark.thorough
-def test_an_image_that_sends_nothing_is_rolled_back_and_its_share_stops_the_waves(
-    fleet: Fleet,
-) -> None:
-    # The canary has nothing to change; the third is the second under another name.
-    before = image_of(fleet, "gate")
-    fleet.write(node_image=str(fleet.image("newer")), node_cameras={"yard": FASTER})
-    fleet.host_vars("gate", node_image=str(fleet.image("silent")), node_within_s=20)
-    fleet.host_vars("shed", ansible_host=fleet.hosts["gate"].address)
-    played = fleet.play("deploy-nodes.yml", "--limit", "pond,gate,shed", "-e", '{"waves": [1]}')
-    assert played.code != 0
-    assert "gate: camera yard: " in played.sentences, played.said
-    assert "it runs again what ran before" in played.sentences, played.said
-    assert image_of(fleet, "gate") == before
-    until(lambda: is_streaming(fleet, "gate"))
-    assert re.search("shed +untouched", played.said), played.said
-    assert played.recap("shed")[0] == 0, played.said
-    assert "shed" not in fleet.status()
-
-
-@pytest.mark.thorough
-def test_rolling_back_by_hand_runs_the_image_before(fleet: Fleet) -> None:
-    fleet.write(node_image=str(fleet.image("newer")))
-    newer = image_of(fleet, "pond")
-    played = fleet.play("rollback-nodes.yml", "--limit", "pond")
-    assert played.code == 0, played.said
-    assert image_of(fleet, "pond") != newer
-    played = fleet.play("rollback-nodes.yml", "--limit", "pond")
-    assert played.code == 0, played.said
-    assert image_of(fleet, "pond") == newer
 
 
 def test_the_state_of_the_fleet_is_a_table(fleet: Fleet) -> None:
