@@ -109,7 +109,7 @@ bench: $(DEV_READY)  ## run every benchmark and rebuild the tables of docs/perfo
 screenshot: $(DEV_READY)  ## take the README's picture of the wall anew
 	CAMFLEET_SCREENSHOT=$(CURDIR)/docs/wall.png $(BIN)/python -m pytest -q tests/browser -k photographed
 
-docs: $(DEV_READY) $(ANSIBLE_READY)  ## write the pages that list settings, and what the roll-out checks, out of their models
+docs: $(DEV_READY) $(ANSIBLE_READY)  ## write what is made from settings and roles: docs/configuration.md and others
 	$(BIN)/python docs/generate.py
 	$(BIN)/python deploy/ansible/export_settings.py
 	$(BIN)/python deploy/ansible/export_variables.py
