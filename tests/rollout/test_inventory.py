@@ -179,6 +179,8 @@ MEASURED = {
         (SEEN, MEASURED, "abc", ""),
         (SEEN, MEASURED, "another", "its keys were revoked, or are another hub's"),
         ({}, MEASURED, "abc", "the host does not answer"),
+        ({}, MEASURED, "", "the host does not answer"),
+        ({"stdout": "healthy|0|1.0 x\n-"}, MEASURED, "", "the hub does not know it"),
         ({"stdout": "no node||\n-"}, MEASURED, "abc", "no node is there"),
         ({"stdout": "unhealthy|3|1.0 x\n-\nkey=abc"}, MEASURED, "abc", "it is unhealthy"),
         (SEEN, MEASURED | {"online": False}, "abc", "yard is not online at the hub"),
@@ -187,7 +189,7 @@ MEASURED = {
 def test_a_node_that_is_not_well_is_told(
     seen: dict[str, str], measured: dict[str, object], enrolled: str, fault: str
 ) -> None:
-    known = [{"name": "pond", "role": "node", "key": enrolled}]
+    known = [{"name": "pond", "role": "node", "key": enrolled}] if enrolled else []
     rows = fleet.rows(
         {"host": {"node_name": "pond", "node_seen": seen}}, ["host"], [measured], known
     )

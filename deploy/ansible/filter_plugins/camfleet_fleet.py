@@ -60,14 +60,14 @@ def faults(found: list[dict[str, Any]], node: str) -> list[str]:
     states = {row["state"] for row in own}
     if "revoked" in states:
         return ["its keys were revoked, or are another hub's: enrol-nodes.yml gives it new ones"]
-    if "not enrolled" in states:
-        return ["it is not enrolled: run deploy-nodes.yml"]
     health = next((row["health"] for row in own), None)
     sentences = {
         "healthy": [],
         _UNREACHABLE: ["the host does not answer: see that it is switched on and in the network"],
         _NO_NODE: ["no node is there: run deploy-nodes.yml"],
     }.get(str(health), [f"it is {health}: see `docker logs camfleet-node` there"])
+    if "not enrolled" in states:
+        return [*sentences, "the hub does not know it: run deploy-nodes.yml, unless it was revoked"]
     silent = [row.get("camera") or "every camera" for row in own if row["state"] != "online"]
     return sentences + [f"{camera} is not online at the hub" for camera in silent]
 
