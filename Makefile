@@ -113,11 +113,12 @@ bench: $(DEV_READY)  ## run every benchmark and rebuild the tables of docs/perfo
 screenshot: $(DEV_READY)  ## take the pictures of the wall in docs/ anew
 	CAMFLEET_SCREENSHOTS=$(CURDIR)/docs $(BIN)/python -m pytest -q tests/browser -k photographed
 
-docs: $(DEV_READY)  ## write docs/configuration.md, docs/metrics.md and what the roll-out checks out of the settings models
+docs: $(DEV_READY) $(ANSIBLE_READY)  ## write what is made from settings and roles: docs/configuration.md and others
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/generate_metrics.py
 	$(BIN)/python deploy/grafana/dashboards.py
 	$(BIN)/python deploy/ansible/export_settings.py
+	$(BIN)/python deploy/ansible/export_variables.py
 
 lock: $(BIN)/python  ## lock the newest versions of all dependencies (PACKAGE=name: of that one)
 	$(PIP) install uv

@@ -19,6 +19,12 @@ from camfleet_node.settings.sources import CameraSettings
 PAGE: Final = Path(__file__).parent / "roles/node/files/settings.json"
 # The roles write these themselves.
 _NODE: Final = {"bundle", "name", "hub", "plain", "cameras", "metrics_bind", "metrics_port"}
+_BOUNDS: Final = {
+    "least": "minimum",
+    "most": "maximum",
+    "above": "exclusiveMinimum",
+    "below": "exclusiveMaximum",
+}
 _PORTS: Final = ("web", "nodes", "subscribers", "imagezmq", "republish", "metrics")
 _HUB: Final = {"bind", "imagezmq_bind", "state", *(f"{port}_port" for port in _PORTS)}
 
@@ -60,9 +66,8 @@ def _option(field: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
         return option | {"kind": "groups", "group": _options(group, whole)}
     choices = kind.get("enum") or ([kind["const"]] if "const" in kind else None)
     option["kind"] = kind.get("type", "string")
-    least = kind.get("minimum", kind.get("exclusiveMinimum"))
-    most = kind.get("maximum", kind.get("exclusiveMaximum"))
-    found = {"choices": choices, "least": least, "most": most, "default": field.get("default")}
+    found = {word: kind.get(bound) for word, bound in _BOUNDS.items()}
+    found |= {"choices": choices, "default": field.get("default")}
     return option | {word: value for word, value in found.items() if value is not None}
 
 

@@ -12,7 +12,9 @@ import os
 import shlex
 import subprocess
 import sys
+import tarfile
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,37 +22,59 @@ FOLDER: Final = Path(__file__).parent
 ROOT: Final = FOLDER.parents[1]
 IMAGES: Final = ROOT / "build/images"
 _ARCHITECTURES: Final = {"aarch64": "arm64", "x86_64": "amd64"}
+_COMPOSE: Final = ("docker", "compose", "--project-directory", str(ROOT))
 _HUB: Final = "label=org.opencontainers.image.title=camfleet-hub"
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The hub on this machine, as docker-compose.yml and .env have it.
+
+    Attributes:
+        nodes_port: where nodes find it.
+        web_port: where browsers do.
+        version: its image's tag.
+    """
+
+    nodes_port: int
+    web_port: int
+    version: str
 
 
 def main() -> None:
     """Do it, and end with the playbook's exit code, or with a line that says what is missing."""
     options = _options()
     user, _, host = options.host.rpartition("@")
-    architecture, address = ask(user, host)
-    start_hub()
-    image = IMAGES / f"camfleet-node-{architecture}.tar"
-    _run("make", "-C", str(ROOT), str(image.relative_to(ROOT)))
-    hub = options.hub or address
-    inventory = describe(user, host, hub, json.loads(options.cameras))
+    words = shlex.split(options.words)
+    architecture, address = ask(user, host, ssh_words(words))
+    hub = read_hub(json.loads(_said(*_COMPOSE, "config", "--format", "json")))
+    container = start_hub(hub.nodes_port)
+    make_image(f"camfleet-node-{architecture}.tar", hub.version)
+    hub_address = options.hub or address
+    inventory = describe(user, host, json.loads(options.cameras)) | {
+        "vars": {
+            "hub_address": hub_address,
+            "node_hub_port": hub.nodes_port,
+            "node_hub_container": container,
+        }
+    }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "hosts.json"
-        path.write_text(json.dumps(inventory), "utf-8")
+        path.write_text(json.dumps({"all": inventory}), "utf-8")
         command = ["ansible-playbook", "--inventory", str(path), str(FOLDER / "deploy-nodes.yml")]
         done = subprocess.run(
-            [*command, *shlex.split(options.words)],
+            [*command, *words],
             env=os.environ | {"ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg")},
             check=False,
         )
     if done.returncode == 0:
-        print(f"{node_name(host)} is on the wall: http://{hub}:8080/")
+        print(f"{node_name(host)} is on the wall: http://{hub_address}:{hub.web_port}/")
     raise SystemExit(done.returncode)
 
 
-def ask(user: str, host: str) -> tuple[str, str]:
-    """Ask the Pi what it is and as what it sees this machine."""
+def ask(user: str, host: str, words: list[str]) -> tuple[str, str]:
+    """Ask the Pi what it is and as what it sees this machine; `words` are for ssh."""
     target = f"{user}@{host}" if user else host
-    words = shlex.split(os.environ.get("ANSIBLE_SSH_COMMON_ARGS", ""))
     command = ["ssh", "-o", "StrictHostKeyChecking=accept-new", *words, target]
     done = subprocess.run(
         [*command, 'uname -m; echo "${SSH_CONNECTION%% *}"'],
@@ -60,22 +84,83 @@ def ask(user: str, host: str) -> tuple[str, str]:
     )
     lines = done.stdout.split()
     if done.returncode or len(lines) != 2:
-        sys.exit(f"{host}: cannot log in: see that `ssh {target}` works, then try again")
+        tried = shlex.join(["ssh", *words, target])
+        sys.exit(f"{host}: cannot log in: see that `{tried}` works, then try again")
     if lines[0] not in _ARCHITECTURES:
         sys.exit(f"{host}: found {lines[0]}, want aarch64: write its card with the 64-bit system")
     return _ARCHITECTURES[lines[0]], lines[1]
 
 
-def start_hub() -> None:
-    """Start the hub on this machine, if none runs."""
-    if not _said("docker", "ps", "--quiet", "--filter", _HUB):
-        _run(
-            "docker", "compose", "--project-directory", str(ROOT), "up", "--detach", "--wait", "hub"
-        )
+def ssh_words(words: list[str]) -> list[str]:
+    """What ssh must be told for the same effect as Ansible's own words."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--ssh-common-args", default="")
+    parser.add_argument("--private-key", "--key-file", default="")
+    parser.add_argument("-e", "--extra-vars", action="append", default=[])
+    known, _ = parser.parse_known_args(words)
+    variables: dict[str, str] = {}
+    for extra in known.extra_vars:
+        if extra.startswith("{"):
+            variables |= json.loads(extra)
+        elif not extra.startswith("@"):
+            variables |= dict(pair.split("=", 1) for pair in shlex.split(extra) if "=" in pair)
+    told = variables.get("ansible_ssh_common_args") or known.ssh_common_args
+    found = shlex.split(told or os.environ.get("ANSIBLE_SSH_COMMON_ARGS", ""))
+    key = variables.get("ansible_ssh_private_key_file") or known.private_key
+    port = variables.get("ansible_port")
+    return found + (["-i", key] if key else []) + (["-p", str(port)] if port else [])
 
 
-def describe(user: str, host: str, hub: str, cameras: dict[str, Any]) -> dict[str, Any]:
-    """An inventory of one node, and of this machine as the hub's."""
+def read_hub(project: dict[str, Any]) -> Hub:
+    """Read what `docker compose config` tells of the hub."""
+    service = project["services"]["hub"]
+    settings = service["environment"]
+    return Hub(
+        int(settings.get("CAMFLEET_HUB_NODES_PORT") or 5556),
+        int(settings.get("CAMFLEET_HUB_WEB_PORT") or 8080),
+        service["image"].rpartition(":")[2],
+    )
+
+
+def start_hub(port: int) -> str:
+    """Start the hub on this machine, if none runs that nodes find on this port; return its name."""
+    container = _running_hub(port)
+    if not container:
+        _run(*_COMPOSE, "up", "--detach", "--wait", "hub")
+        container = _running_hub(port)
+    if not container:
+        sys.exit(f"found no hub on port {port} of this machine, want one: see `docker compose ps`")
+    return container
+
+
+def _running_hub(port: int) -> str:
+    """Name the container; other projects' hubs and those that only do a task have no such port."""
+    command = ("docker", "ps", "--filter", _HUB, "--filter", f"publish={port}/tcp")
+    names = _said(*command, "--format", "{{.Names}}").split()
+    return names[0] if names else ""
+
+
+def make_image(name: str, version: str) -> None:
+    """Make the node's image, unless these sources have it in this version."""
+    archive = IMAGES / name
+    if archive.exists() and version_of(archive) != version:
+        archive.unlink()
+    _run("make", "-C", str(ROOT), f"VERSION={version}", str(archive.relative_to(ROOT)))
+
+
+def version_of(archive: Path) -> str:
+    """Tell an archive's tag, or nothing where it has none."""
+    try:
+        with tarfile.open(archive) as file:
+            manifest = file.extractfile("manifest.json")
+            tag = json.load(manifest)[0]["RepoTags"][0] if manifest else ""
+    except (OSError, tarfile.TarError, ValueError, LookupError, TypeError):
+        return ""
+    return str(tag).rpartition(":")[2]
+
+
+def describe(user: str, host: str, cameras: dict[str, Any]) -> dict[str, Any]:
+    """The groups of an inventory: one node, and this machine as the hub's."""
     node = {"ansible_host": host, "node_cameras": cameras} | (
         {"ansible_user": user} if user else {}
     )
@@ -84,7 +169,7 @@ def describe(user: str, host: str, hub: str, cameras: dict[str, Any]) -> dict[st
         "hub": {"hosts": {"this-machine": here | {"ansible_become": False}}},
         "nodes": {"hosts": {node_name(host): node}},
     }
-    return {"all": {"vars": {"hub_address": hub}, "children": groups}}
+    return {"children": groups}
 
 
 def node_name(host: str) -> str:
@@ -119,6 +204,8 @@ def _said(*command: str) -> str:
         sys.exit(
             f"found no {command[0]} on this machine, want it: apt install docker.io docker-compose"
         )
+    if done.returncode:
+        sys.exit(f"failed: {shlex.join(command)}")
     return done.stdout.strip()
 
 

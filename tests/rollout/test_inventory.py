@@ -20,10 +20,9 @@ EXAMPLE = ANSIBLE / "inventory/example"
 pytest.importorskip("ansible", reason="Ansible is not installed here")
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "camfleet_filters", ANSIBLE / "filter_plugins/camfleet.py"
-    )
+def load(name: str) -> ModuleType:
+    path = ANSIBLE / f"filter_plugins/camfleet_{name}.py"
+    spec = importlib.util.spec_from_file_location(f"camfleet_{name}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -31,7 +30,7 @@ def load() -> ModuleType:
     return module
 
 
-filters = load()
+archive, fleet, problems, run, words = map(load, ("archive", "fleet", "problems", "run", "words"))
 
 
 def example() -> dict[str, dict[str, Any]]:
@@ -55,9 +54,9 @@ def test_the_example_has_twelve_nodes_in_three_groups_without_a_fault() -> None:
     hosts = example()
     assert len(hosts) == 12
     for host, variables in hosts.items():
-        assert filters.unknown(variables) == [], host
-        assert filters.camera_problems(variables["node_cameras"]) == [], host
-        assert filters.setting_problems(variables.get("node_settings", {})) == [], host
+        assert problems.unknown(variables) == [], host
+        assert problems.camera_problems(variables["node_cameras"]) == [], host
+        assert problems.setting_problems(variables.get("node_settings", {})) == [], host
 
 
 def test_what_a_camera_can_be_told_is_what_the_node_takes() -> None:
@@ -95,14 +94,17 @@ def test_every_role_has_the_same_shape_and_says_what_it_takes(role: Path) -> Non
         ({"source": "synthetic", "crop": "0,0,50"}, "four numbers"),
         ({"source": "synthetic", "send": "never"}, "one of always, motion"),
         ({"source": "opencv"}, "device: want it"),
+        ({"source": "synthetic", "fps": 0}, "found 0, want more than 0"),
+        ({"source": "synthetic", "FPS": 5}, "fps was meant"),
+        ({"source": "synthetic", "zoom": 5}, "docs/configuration.md lists what there is"),
+        ({"sorce": "synthetic"}, "node_cameras.yard.sorce: there is none, source was meant"),
+        ("synthetic", "found 'synthetic', want settings by name"),
         ({"source": "v4l2", "motion": {"door": {"min_aera": 1}}}, "min_area was meant"),
         ({"source": "v4l2", "motion": "door"}, "groups of settings by name"),
     ],
 )
-def test_a_wrong_camera_is_told_before_a_host_is_asked(
-    camera: dict[str, object], problem: str
-) -> None:
-    found = filters.camera_problems({"yard": camera})
+def test_a_wrong_camera_is_told_before_a_host_is_asked(camera: object, problem: str) -> None:
+    found = problems.camera_problems({"yard": camera})
     assert (problem in found[0]) if problem else found == [], found
 
 
@@ -117,7 +119,7 @@ def test_a_wrong_camera_is_told_before_a_host_is_asked(
     ],
 )
 def test_a_wrong_setting_of_the_hub_is_told_too(settings: dict[str, object], problem: str) -> None:
-    found = filters.hub_problems(settings)
+    found = problems.hub_problems(settings)
     assert (problem in found[0]) if problem else found == [], found
 
 
@@ -134,13 +136,70 @@ def test_a_wrong_setting_of_the_hub_is_told_too(settings: dict[str, object], pro
 def test_a_variable_of_a_wrong_type_is_told_whichever_role_has_it(
     variable: str, value: object, problem: str
 ) -> None:
-    found = filters.wrong({variable: value})
+    found = problems.wrong({variable: value})
     assert (problem in found[0]) if problem else found == [], found
+
+
+def test_all_that_is_wrong_with_a_host_is_told_at_once() -> None:
+    found = problems.problems(
+        {
+            "node_camera": {},
+            "node_steady_s": "long",
+            "node_cameras": {"yard": {"source": "synthetic", "fps": 0, "width": "wide"}},
+            "hub_settings": {"quality": 101},
+        }
+    )
+    assert len(found) == 5, found
+    assert problems.problems({"node_cameras": []}) == [
+        "node_cameras: found [], want values by name"
+    ]
+
+
+def test_the_page_of_variables_is_what_the_roles_take() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ANSIBLE / "export_variables.py"), "--check"], check=False, timeout=60
+    )
+    assert done.returncode == 0, "docs/rollout-variables.md is stale: run `make docs`"
+
+
+SEEN = {"stdout": "healthy|0|1.0 camfleet-node:sha256-0123456789abcdef\n-\nkey=abc"}
+MEASURED = {
+    "node": "pond",
+    "camera": "yard",
+    "online": True,
+    "captured_fps": 9.9,
+    "latency_ms": 12.0,
+    "last_frame_s": 0.1,
+}
+
+
+@pytest.mark.parametrize(
+    ("seen", "measured", "enrolled", "fault"),
+    [
+        (SEEN, MEASURED, "abc", ""),
+        (SEEN, MEASURED, "another", "its keys were revoked, or are another hub's"),
+        ({}, MEASURED, "abc", "the host does not answer"),
+        ({}, MEASURED, "", "the host does not answer"),
+        ({"stdout": "healthy|0|1.0 x\n-"}, MEASURED, "", "the hub does not know it"),
+        ({"stdout": "no node||\n-"}, MEASURED, "abc", "no node is there"),
+        ({"stdout": "unhealthy|3|1.0 x\n-\nkey=abc"}, MEASURED, "abc", "it is unhealthy"),
+        (SEEN, MEASURED | {"online": False}, "abc", "yard is not online at the hub"),
+    ],
+)
+def test_a_node_that_is_not_well_is_told(
+    seen: dict[str, str], measured: dict[str, object], enrolled: str, fault: str
+) -> None:
+    known = [{"name": "pond", "role": "node", "key": enrolled}] if enrolled else []
+    rows = fleet.rows(
+        {"host": {"node_name": "pond", "node_seen": seen}}, ["host"], [measured], known
+    )
+    found = fleet.faults(rows, "pond")
+    assert (fault in found[0]) if fault else found == [], found
 
 
 def test_the_environment_is_read_back_as_it_was_meant() -> None:
     cameras = {"yard": {"source": "opencv", "device": 0, "text": "Bob's $HOME #1"}}
-    line = filters.dotenv(filters.as_told(cameras))
+    line = words.dotenv(words.as_told(cameras))
     assert json.loads(line.strip("'"))["yard"] == {
         "source": "opencv",
         "device": "0",
@@ -151,25 +210,25 @@ def test_the_environment_is_read_back_as_it_was_meant() -> None:
 
 def test_rates_are_asked_for_as_a_share_and_by_default() -> None:
     cameras = {"a": {"source": "synthetic", "fps": 10}, "b": {"source": "picamera2"}}
-    assert filters.asked(cameras, 0.8) == ["--camera", "a=8.00", "--camera", "b=24.00"]
+    assert words.asked(cameras, 0.8) == ["--camera", "a=8.00", "--camera", "b=24.00"]
 
 
 def test_cameras_that_send_by_choice_need_not_send() -> None:
     cameras = {"a": {"source": "synthetic", "send": "motion"}, "b": {"source": "synthetic"}}
-    assert filters.quiet(cameras) == ["--quiet", "a"]
+    assert words.quiet(cameras) == ["--quiet", "a"]
 
 
 def test_a_failed_task_says_why_in_one_line() -> None:
     failed = {"results": [{"failed": False}, {"failed": True, "msg": "first\n line"}]}
-    assert filters.reason(failed) == "first line"
-    assert filters.reason({"msg": "rc 1", "stderr": "a\nb\n"}) == "rc 1: b"
+    assert run.reason(failed) == "first line"
+    assert run.reason({"msg": "rc 1", "stderr": "a\nb\n"}) == "rc 1: b"
 
 
 def test_what_is_no_archive_of_an_image_is_refused(tmp_path: Path) -> None:
     from ansible.errors import AnsibleFilterError
 
     with pytest.raises(AnsibleFilterError, match="make images"):
-        filters.read_archive(str(tmp_path / "none.tar"))
+        archive.read_archive(str(tmp_path / "none.tar"))
     (tmp_path / "text.tar").write_text("text")
     with pytest.raises(AnsibleFilterError, match="is no archive"):
-        filters.read_archive(str(tmp_path / "text.tar"))
+        archive.read_archive(str(tmp_path / "text.tar"))

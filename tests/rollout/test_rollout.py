@@ -24,6 +24,10 @@ FAULTS: Final[dict[str, tuple[dict[str, Any], str]]] = {
         {"node_cameras": {"yard": {"source": "synthetic", "widht": 320}}},
         "node_cameras.yard.widht: there is none, width was meant",
     ),
+    "twice-wrong": (
+        {"node_steady_s": "long", "node_cameras": {"yard": {"source": "synthetic", "fps": 0}}},
+        "want a whole number; node_cameras.yard.fps: found 0, want more than 0: mend",
+    ),
     "no-number": (
         {"node_cameras": {"yard": {"source": "synthetic", "width": "wide"}}},
         "node_cameras.yard.width: found 'wide', want a whole number",
@@ -67,6 +71,8 @@ FAULTS: Final[dict[str, tuple[dict[str, Any], str]]] = {
         "port 5556 (Network is unreachable): see that",
     ),
 }
+OTHER_HUB: Final = "other-hub"
+OTHER_PORT: Final = 5566
 LOCK: Final = "/run/lock/camfleet-rollout.json"
 ALL_AT_ONCE: Final = ("-e", '{"waves": [1, "100%"]}')
 pytestmark = pytest.mark.timeout(1500)
@@ -136,6 +142,7 @@ def test_blank_hosts_send_frames_and_a_dead_one_holds_nobody_up(fleet: Fleet) ->
         mode = fleet.hosts[name].sh(f"stat --format '%a %u' {NODE}/bundle.json")
         assert mode == "600 10001"
         assert fleet.hosts[name].sh("systemctl is-active camfleet-node chrony") == "active\nactive"
+    assert re.search("pond +well", played.said), played.said
     assert "have changed and take effect when it starts anew" in played.sentences
     assert OVERLAY in pond.sh("cat /boot/firmware/config.txt")
     assert "camfleet" not in fleet.hosts["gate"].sh("cat /boot/firmware/config.txt")
@@ -146,12 +153,22 @@ def test_blank_hosts_send_frames_and_a_dead_one_holds_nobody_up(fleet: Fleet) ->
     assert pond.sh("getent group video").split(":")[2] in settings["GroupAdd"]
 
 
+def test_a_host_that_ran_nothing_before_is_passed_over_by_a_rollback(fleet: Fleet) -> None:
+    before = started_at(fleet, "gate")
+    played = fleet.play("rollback-nodes.yml", "--limit", "gate")
+    assert played.code == 0, played.said
+    assert "gate: nothing to go back to" in played.sentences, played.said
+    assert started_at(fleet, "gate") == before
+
+
 def test_a_second_run_changes_nothing_and_check_mode_says_so(fleet: Fleet) -> None:
     before = started_at(fleet, "pond"), started_at(fleet, "gate")
     for words in (["--check", "--diff"], []):
         played = fleet.play("deploy-nodes.yml", "--limit", "pond,gate", *ALL_AT_ONCE, *words)
         assert played.code == 0, played.said
         assert played.recap("pond") == played.recap("gate") == (0, 0, 0), played.said
+        outcome = "as it should be" if words else "well"
+        assert re.search(f"pond +{outcome}", played.said), played.said
     assert before == (started_at(fleet, "pond"), started_at(fleet, "gate"))
 
 
@@ -162,6 +179,7 @@ def test_check_mode_shows_a_change_and_makes_none(fleet: Fleet) -> None:
     assert played.code == 0, played.said
     assert played.recap("pond")[0] > 0
     assert '"fps": 12' in played.said
+    assert re.search("pond +would change", played.said), played.said
     assert before == (started_at(fleet, "pond"), fleet.hosts["pond"].sh(f"cat {NODE}/environment"))
 
 
@@ -240,6 +258,49 @@ def test_rolling_back_by_hand_runs_the_image_before(fleet: Fleet) -> None:
     assert image_of(fleet, "pond") == newer
 
 
+def test_nodes_go_to_another_hub_and_back_with_the_keys_of_each(fleet: Fleet) -> None:
+    display, pond = fleet.hosts["display"], fleet.hosts["pond"]
+    image = display.sh("docker inspect --format '{{.Config.Image}}' camfleet-hub")
+    display.sh(f"docker run --detach --name {OTHER_HUB} --publish {OTHER_PORT}:5556 {image}")
+    here = {
+        "node_image": str(fleet.image("newer")),
+        "node_cameras": {"yard": FASTER},
+        "node_hub_container": "camfleet-hub",
+    }
+    there = {"node_hub_port": OTHER_PORT, "node_hub_container": OTHER_HUB}
+    older, keys = image_of(fleet, "pond"), pond.sh(f"cat {NODE}/bundle.json")
+    health = f"docker exec {OTHER_HUB} camfleet-hub health && echo yes"
+    until(lambda: display.sh(health, check=False))
+
+    fleet.write(**(here | there))
+    played = fleet.play("deploy-nodes.yml", "--limit", "pond")
+    assert "pond: the hub does not know its keys" in played.sentences, played.said
+    assert played.recap("pond")[0] == 0, played.said
+    played = fleet.play("enrol-nodes.yml", "--limit", "pond")
+    assert "pond: has new keys" in played.sentences, played.said
+    played = fleet.play("deploy-nodes.yml", "--limit", "pond")
+    assert played.code == 0, played.said
+
+    fleet.write(**here)
+    played = fleet.play("rollback-nodes.yml", "--limit", "pond")
+    assert played.code == 0, played.said
+    assert pond.sh(f"cat {NODE}/bundle.json") == keys
+    assert pond.sh(f"stat --format '%a %u' {NODE}/previous/bundle.json") == "600 10001"
+    assert image_of(fleet, "pond") == older
+    until(lambda: is_streaming(fleet, "pond"))
+
+
+def test_a_rollback_that_fails_leaves_what_ran(fleet: Fleet) -> None:
+    fleet.hosts["display"].sh(f"docker rm --force --volumes {OTHER_HUB}")
+    keys = fleet.hosts["pond"].sh(f"cat {NODE}/bundle.json")
+    played = fleet.play("rollback-nodes.yml", "--limit", "pond", "-e", "node_within_s=30")
+    assert played.code != 0
+    assert "it runs again what ran before" in played.sentences, played.said
+    assert "RETRYING" not in played.said
+    assert fleet.hosts["pond"].sh(f"cat {NODE}/bundle.json") == keys
+    until(lambda: is_streaming(fleet, "pond"))
+
+
 def test_the_state_of_the_fleet_is_a_table(fleet: Fleet) -> None:
     played = fleet.play("check-nodes.yml")
     rows = {
@@ -248,6 +309,9 @@ def test_the_state_of_the_fleet_is_a_table(fleet: Fleet) -> None:
     assert "online" in rows["pond"], played.said
     assert "healthy" in rows["gate"], played.said
     assert "host unreachable" in played.said
+    assert played.code != 0
+    assert "attic: the host does not answer" in played.sentences, played.said
+    assert played.recap("pond") == played.recap("gate") == (0, 0, 0), played.said
 
 
 @pytest.mark.thorough
@@ -269,9 +333,14 @@ def test_a_revoked_node_is_cut_off_and_comes_back_with_new_keys_alone(fleet: Fle
     fleet.write(node_image=str(fleet.image("newer")), node_cameras={"yard": FASTER})
     played = fleet.play("revoke-nodes.yml", "--limit", "gate")
     assert played.code == 0, played.said
+    assert "gate: its keys are revoked, and the hub refuses them" in played.sentences, played.said
     until(lambda: not fleet.status()["gate"]["online"])
+    played = fleet.play("check-nodes.yml", "--limit", "gate")
+    assert re.search(r"gate +- +revoked", played.said), played.said
+    assert played.code != 0
     played = fleet.play("deploy-nodes.yml", "--limit", "gate")
-    assert "the hub does not know its keys" in played.sentences, played.said
+    assert "gate: the hub does not know its keys" in played.sentences, played.said
+    assert played.recap("gate")[0] == 0, played.said
     played = fleet.play("enrol-nodes.yml", "--limit", "gate")
     assert played.code == 0, played.said
     until(lambda: fleet.status()["gate"]["online"])
@@ -290,7 +359,7 @@ def test_a_removed_node_leaves_nothing_behind(fleet: Fleet) -> None:
     gate = fleet.hosts["gate"]
     left = gate.sh(
         "ls -d /etc/camfleet /etc/systemd/system/camfleet* /var/lib/docker/* /var/tmp/camfleet*; "
-        "command -v docker chronyd",
+        "command -v docker chronyd; getent group docker; ls -A /var/lib/containerd",
         check=False,
     )
     assert left == ""

@@ -1,0 +1,52 @@
+"""What the wait on a host makes of a container's state; Docker itself is in test_rollout.py."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+PATH = Path(__file__).parents[2] / "deploy/ansible/roles/docker/files/await_healthy.py"
+
+
+def load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("camfleet_await", PATH)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+awaiting = load()
+
+
+def container(
+    status: str, said: str = "", restarts: int = 0, *, runs: bool = True
+) -> dict[str, Any]:
+    health = {"Status": status, "Log": [{"Output": "before"}, {"Output": said + "\n"}]}
+    return {"RestartCount": restarts, "State": {"Running": runs, "Health": health}}
+
+
+@pytest.mark.parametrize(
+    ("inspected", "claims"),
+    [
+        ({}, set()),
+        (container("healthy", "ok"), {"is_up", "is_healthy"}),
+        (container("starting", "link: connecting: the hub does not answer"), {"is_up"}),
+        (container("unhealthy", "link: refused: not enrolled"), {"is_up", "is_refused"}),
+        (container("healthy", restarts=1), set()),
+        (container("starting", runs=False), set()),
+    ],
+)
+def test_a_container_is_up_healthy_or_refused_as_docker_says(
+    inspected: dict[str, Any], claims: set[str]
+) -> None:
+    assert {name for name, value in awaiting.judge(inspected).items() if value is True} == claims
+
+
+def test_the_last_look_is_told_in_one_line() -> None:
+    assert awaiting.judge(container("unhealthy", "no\npicture"))["said"] == "no picture"
