@@ -55,25 +55,25 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-def test_a_token_is_good_until_it_was_idle_for_days(door: Door) -> None:
+def test_a_cookie_is_good_until_it_was_idle_for_days(door: Door) -> None:
     async def test() -> None:
-        token = await door.login.log_in("admin", PASSWORD, HOME)
+        cookie = await door.login.log_in("admin", PASSWORD, HOME)
         door.clock.advance(2.9 * DAY_S)
-        assert door.login.browser(token)
+        assert door.login.browser(cookie)
         door.clock.advance(3.1 * DAY_S)
-        assert door.login.browser(token) is None
+        assert door.login.browser(cookie) is None
 
     run(test)
 
 
-def test_a_token_is_good_for_a_month_at_most(door: Door) -> None:
+def test_a_cookie_is_good_for_a_month_at_most(door: Door) -> None:
     async def test() -> None:
-        token = await door.login.log_in("admin", PASSWORD, HOME)
+        cookie = await door.login.log_in("admin", PASSWORD, HOME)
         for _ in range(15):
             door.clock.advance(2 * DAY_S)
-            assert door.login.browser(token)
+            assert door.login.browser(cookie)
         door.clock.advance(1)
-        assert door.login.browser(token) is None
+        assert door.login.browser(cookie) is None
 
     run(test)
 
