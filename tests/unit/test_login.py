@@ -120,6 +120,27 @@ def test_a_browser_that_hangs_up_within_its_form_is_no_error(door: Door) -> None
     assert sent[0]["status"] == 400
 
 
+def test_who_changes_the_own_password_is_not_cut_off_by_it(door: Door) -> None:
+    async def test() -> None:
+        session = door.login.browser(await door.login.log_in("admin", PASSWORD, HOME))
+        assert session is not None
+        new = "another horse, another battery"
+        changing = asyncio.create_task(door.login.change_password(session, PASSWORD, new, HOME))
+
+        def cut() -> None:  # as for each request
+            if asyncio.current_task() is not changing:
+                changing.cancel()
+
+        with session.holding(cut):
+            while not changing.done():  # the table is looked at all the time
+                door.login.follow()
+                await asyncio.sleep(0)
+        assert door.login.browser(await changing) is not None
+        assert session.is_over
+
+    run(test)
+
+
 def test_who_hangs_up_while_a_password_is_checked_spoils_it_for_nobody(door: Door) -> None:
     async def test() -> None:
         impatient, patient = (
