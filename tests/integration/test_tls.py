@@ -238,15 +238,16 @@ async def test_a_renewed_certificate_is_met_by_who_connects_next(tmp_path: Path)
 async def test_who_does_not_end_what_was_begun_is_cut_off(
     pair: Pair, said: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls_listener, "HANDSHAKE_S", 0.2)
-    monkeypatch.setattr("camfleet_hub.web.connection.REQUEST_S", 0.2)
     async with serving(pair) as door:
-        reader, writer = await door.connect()
-        writer.write(said)
-        async with asyncio.timeout(TIMEOUT_S):
-            with suppress(ConnectionResetError):
-                await reader.read()
-        writer.close()
+        with monkeypatch.context() as hasty:
+            hasty.setattr(tls_listener, "HANDSHAKE_S", 0.2)
+            hasty.setattr("camfleet_hub.web.connection.REQUEST_S", 0.2)
+            reader, writer = await door.connect()
+            writer.write(said)
+            async with asyncio.timeout(TIMEOUT_S):
+                with suppress(ConnectionResetError):
+                    await reader.read()
+            writer.close()
         assert (await door.ask(pair.certificate)).endswith("https /")
 
 
