@@ -87,6 +87,17 @@ def test_a_certificate_that_is_over_is_told(tmp_path: Path, until: Until) -> Non
     until(lambda: "certificate has expired" in Certificate(*over).problem)
 
 
+@pytest.mark.parametrize(("days", "says"), [(-30, "is not yet valid"), (0, "has expired")])
+def test_a_certificate_is_judged_by_the_time_that_it_is_now(
+    pair: Pair, days: int, says: str
+) -> None:
+    expires_s = Certificate(*pair).expires_s
+    assert expires_s is not None
+    now_s = expires_s + days * 86_400 - (days < 0)
+    found = Certificate(*pair, now_s=lambda: now_s)
+    assert found.problem == f"{pair.certificate}: certificate {says}"
+
+
 def test_what_is_wrong_with_the_files_is_told(pair: Pair, tmp_path: Path) -> None:
     other = make(tmp_path, "other")
     locked = make(tmp_path, "locked", "-passout", "pass:secret")
@@ -227,15 +238,16 @@ async def test_a_renewed_certificate_is_met_by_who_connects_next(tmp_path: Path)
 async def test_who_does_not_end_what_was_begun_is_cut_off(
     pair: Pair, said: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls_listener, "HANDSHAKE_S", 0.2)
-    monkeypatch.setattr("camfleet_hub.web.connection.REQUEST_S", 0.2)
     async with serving(pair) as door:
-        reader, writer = await door.connect()
-        writer.write(said)
-        async with asyncio.timeout(TIMEOUT_S):
-            with suppress(ConnectionResetError):
-                await reader.read()
-        writer.close()
+        with monkeypatch.context() as hasty:
+            hasty.setattr(tls_listener, "HANDSHAKE_S", 0.2)
+            hasty.setattr("camfleet_hub.web.connection.REQUEST_S", 0.2)
+            reader, writer = await door.connect()
+            writer.write(said)
+            async with asyncio.timeout(TIMEOUT_S):
+                with suppress(ConnectionResetError):
+                    await reader.read()
+            writer.close()
         assert (await door.ask(pair.certificate)).endswith("https /")
 
 

@@ -14,6 +14,7 @@ from typing import Final
 import pytest
 
 from camfleet import folder_lock
+from camfleet import keyring as keyring_module
 from camfleet.errors import LocalProtocolError
 from camfleet.keyring import Keyring
 from camfleet.keys import Bundle, KeyPair, Role
@@ -342,3 +343,14 @@ def test_a_bad_pattern_in_the_table_is_damage(folder: Path, keyring: Keyring) ->
     entry = keyring.entry("desk")
     assert entry is not None
     assert entry.cameras == ("garden/*",)
+
+
+def test_a_list_that_is_too_large_to_be_read_is_not_written(
+    keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyring.enrol("pi", NODE, ADDRESS)
+    monkeypatch.setattr(keyring_module, "_MOST_TABLE_BYTES", 300)
+    with pytest.raises(LocalProtocolError, match="bytes, want at most 300: revoke somebody"):
+        keyring.enrol("desk", SUBSCRIBER, ADDRESS, cameras=["garden/*"] * 32)
+    assert keyring.holds("pi")
+    assert names(keyring) == ["pi"]

@@ -55,25 +55,25 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-def test_a_token_is_good_until_it_was_idle_for_days(door: Door) -> None:
+def test_a_cookie_is_good_until_it_was_idle_for_days(door: Door) -> None:
     async def test() -> None:
-        token = await door.login.log_in("admin", PASSWORD, HOME)
+        cookie = await door.login.log_in("admin", PASSWORD, HOME)
         door.clock.advance(2.9 * DAY_S)
-        assert door.login.browser(token)
+        assert door.login.browser(cookie)
         door.clock.advance(3.1 * DAY_S)
-        assert door.login.browser(token) is None
+        assert door.login.browser(cookie) is None
 
     run(test)
 
 
-def test_a_token_is_good_for_a_month_at_most(door: Door) -> None:
+def test_a_cookie_is_good_for_a_month_at_most(door: Door) -> None:
     async def test() -> None:
-        token = await door.login.log_in("admin", PASSWORD, HOME)
+        cookie = await door.login.log_in("admin", PASSWORD, HOME)
         for _ in range(15):
             door.clock.advance(2 * DAY_S)
-            assert door.login.browser(token)
+            assert door.login.browser(cookie)
         door.clock.advance(1)
-        assert door.login.browser(token) is None
+        assert door.login.browser(cookie) is None
 
     run(test)
 
@@ -118,6 +118,27 @@ def test_a_browser_that_hangs_up_within_its_form_is_no_error(door: Door) -> None
 
     run(test)
     assert sent[0]["status"] == 400
+
+
+def test_who_changes_the_own_password_is_not_cut_off_by_it(door: Door) -> None:
+    async def test() -> None:
+        session = door.login.browser(await door.login.log_in("admin", PASSWORD, HOME))
+        assert session is not None
+        new = "another horse, another battery"
+        changing = asyncio.create_task(door.login.change_password(session, PASSWORD, new, HOME))
+
+        def cut() -> None:  # as for each request
+            if asyncio.current_task() is not changing:
+                changing.cancel()
+
+        with session.holding(cut):
+            while not changing.done():  # the table is looked at all the time
+                door.login.follow()
+                await asyncio.sleep(0)
+        assert door.login.browser(await changing) is not None
+        assert session.is_over
+
+    run(test)
 
 
 def test_who_hangs_up_while_a_password_is_checked_spoils_it_for_nobody(door: Door) -> None:

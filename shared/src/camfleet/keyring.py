@@ -222,8 +222,13 @@ class Keyring:
         return table
 
     def _write(self, table: dict[str, _Enrolled]) -> None:
-        content = msgspec.json.format(msgspec.json.encode(table), indent=1)
-        write_private(self._table_path, content + b"\n", replace=True)
+        content = msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n"
+        if len(content) > _MOST_TABLE_BYTES:  # or nobody could read it, to revoke somebody
+            raise LocalProtocolError(
+                f"{self._table_path} would be {len(content)} bytes, want at most "
+                f"{_MOST_TABLE_BYTES}: revoke somebody first"
+            )
+        write_private(self._table_path, content, replace=True)
         self._look()
 
     def _look(self) -> None:

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camfleet_hub.fleet import Fleet
+from camfleet_hub.node_track import NodeTrack
+from camfleet_hub.ring import Line
 from camfleet_hub.stream import Node, Stream
-from camfleet_hub.track import Line, NodeTrack, Past, StreamTrack
+from camfleet_hub.track import Past, StreamTrack
 
 INTERVAL_S: Final = 5.0
 SAMPLES: Final = 120  # ten minutes

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
@@ -15,7 +15,7 @@ from camfleet.errors import LocalProtocolError
 from camfleet.private_file import read_private, write_private
 
 Row = TypeVar("Row")
-_MOST_TABLE_BYTES = 2**20
+MOST_TABLE_BYTES: Final = 2**20
 
 
 class Table(Generic[Row]):
@@ -75,7 +75,7 @@ def read_rows(path: Path, kind: type[Row]) -> dict[str, Row]:
     Raises:
         LocalProtocolError: when the file is damaged, gone, or readable by others.
     """
-    content = read_private(path, _MOST_TABLE_BYTES)
+    content = read_private(path, MOST_TABLE_BYTES)
     try:
         return msgspec.json.decode(content, type=dict[str, kind])  # type: ignore[valid-type]
     except ValueError as error:
@@ -86,10 +86,16 @@ def write_rows(path: Path, rows: dict[str, Row], *, replace: bool = True) -> Non
     """Write rows by name, whole or not at all.
 
     Raises:
-        LocalProtocolError: when it cannot be written, or is there and must not be replaced.
+        LocalProtocolError: when it cannot be written, is there and must not be replaced, or is
+            larger than what `read_rows` takes.
     """
-    content = msgspec.json.format(msgspec.json.encode(rows), indent=1)
-    write_private(path, content + b"\n", replace=replace)
+    content = msgspec.json.format(msgspec.json.encode(rows), indent=1) + b"\n"
+    if len(content) > MOST_TABLE_BYTES:  # or nobody could read it, to mend it
+        raise LocalProtocolError(
+            f"{path} would be {len(content)} bytes, want at most {MOST_TABLE_BYTES}: fewer or "
+            "shorter patterns of cameras"
+        )
+    write_private(path, content, replace=replace)
 
 
 def damaged(path: Path, problem: object) -> LocalProtocolError:

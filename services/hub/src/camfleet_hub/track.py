@@ -1,41 +1,28 @@
-"""One stream's or one node's samples: rings of numbers, not a number where nothing was known."""
+"""One stream's samples: rates, latencies, and what was dropped, of each interval."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from camfleet.machine_health import MachineHealth
 from camfleet.stats import STAGES
-from camfleet_hub.stream import Node, Stream
+from camfleet_hub.ring import Line, Ring, line
+from camfleet_hub.stream import Stream
 
-Line = list[float | None]
 State = Literal["online", "stale", "offline"]
 STATES: Final[tuple[State, ...]] = ("online", "stale", "offline")
 OTHER: Final = ("other", "other")
 MOST_REASONS: Final = 8  # of dropping, per stream; those that come later are `other`
-_LINK: Final = ("uncertainty_ms", "round_trip_ms", "restarts")
-_MACHINE: Final = (
-    "cpu_percent",
-    "memory_percent",
-    "disk_free_percent",
-    "temperature_c",
-    "wifi_signal_dbm",
-    "under_voltage",
-    "throttled",
-)
-_PERCENT: Final = 100
 _PAINTED: Final = "painted"
 _ALL_STAGES: Final = (*STAGES, _PAINTED)
 _P95: Final = 0.95
 _NS: Final = 1e9
 _MS: Final = 1e3
-_DIGITS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -95,25 +82,6 @@ class Past:
     states: list[State | None]
 
 
-class Ring:
-    """So many samples of named numbers; each is not a number before it was set."""
-
-    def __init__(self, names: Sequence[str], samples: int) -> None:
-        self._rows = {name: row for row, name in enumerate(names)}
-        self._values: NDArray[np.float32] = np.full((len(names), samples), np.nan, np.float32)
-
-    def put(self, place: int, values: Mapping[str, float]) -> None:
-        """Set the sample at a place, and nothing of it that is not among the values."""
-        self._values[:, place] = np.nan
-        for name, value in values.items():
-            self._values[self._rows[name], place] = value
-
-    def row(self, name: str, order: NDArray[np.intp]) -> NDArray[np.float64]:
-        """The samples of one name in this order."""
-        values: NDArray[np.float64] = self._values[self._rows[name], order].astype(np.float64)
-        return values
-
-
 class StreamTrack:
     """The samples of one stream.
 
@@ -153,14 +121,14 @@ class StreamTrack:
         span_s, counted_s = ring.row("span", order), ring.row("counted", order)
         states = ring.row("state", order)
         return Past(
-            fps=_line(ring.row("received", order) / span_s),
-            captured_fps=_line(ring.row("captured", order) / counted_s),
+            fps=line(ring.row("received", order) / span_s),
+            captured_fps=line(ring.row("captured", order) / counted_s),
             latency=self._latency(order),
-            uncertainty_ms=_line(ring.row("uncertainty", order)),
-            painted_uncertainty_ms=_line(ring.row("painted uncertainty", order)),
+            uncertainty_ms=line(ring.row("uncertainty", order)),
+            painted_uncertainty_ms=line(ring.row("painted uncertainty", order)),
             dropped=self._dropped(order, span_s, counted_s),
-            lost_per_s=_line(ring.row("lost", order) / span_s),
-            rejected_per_s=_line(ring.row("rejected", order) / span_s),
+            lost_per_s=line(ring.row("lost", order) / span_s),
+            rejected_per_s=line(ring.row("rejected", order) / span_s),
             lost=_count(ring.row("lost", order)),
             rejected=_count(ring.row("rejected", order)),
             states=[None if math.isnan(state) else STATES[int(state)] for state in states],
@@ -172,7 +140,7 @@ class StreamTrack:
             for stage in _ALL_STAGES
         }
         return {
-            stage: Latency(_line(mean), _line(p95))
+            stage: Latency(line(mean), line(p95))
             for stage, (mean, p95) in found.items()
             if not np.isnan(mean).all()
         }
@@ -191,7 +159,7 @@ class StreamTrack:
             # What did not happen in an interval that is known was 0.
             known_s = counted_s if place == "node" else span_s
             counts = np.where(np.isnan(counts) & ~np.isnan(known_s), 0, counts)
-            dropped.append(Dropped(place, reason, _line(counts / known_s), _count(counts)))
+            dropped.append(Dropped(place, reason, line(counts / known_s), _count(counts)))
         return dropped
 
     def _number(self, reason: tuple[str, str]) -> int:
@@ -201,34 +169,6 @@ class StreamTrack:
                 return self._reasons.setdefault(OTHER, MOST_REASONS)
             self._reasons[reason] = len(self._reasons)
         return self._reasons[reason]
-
-
-class NodeTrack:
-    """The samples of one node: its link and its machine."""
-
-    def __init__(self, samples: int) -> None:
-        self._names = (*_LINK, *_MACHINE)
-        self._ring = Ring(self._names, samples)
-        self._session: int | None = None
-
-    def sample(self, node: Node, place: int, now_ns: int) -> None:
-        """Set the sample at a place. Of a node that is away only its last words are known."""
-        values: dict[str, float] = {}
-        if node.session is not None:
-            values["restarts"] = self._session not in {None, node.session}
-            self._session = node.session
-        if node.has_heartbeat and node.liveness(now_ns).value == STATES[0]:
-            if clock := node.clock:
-                values["uncertainty_ms"] = clock.uncertainty_ns / _NS * _MS
-            if node.round_trip_ns >= 0:
-                values["round_trip_ms"] = node.round_trip_ns / _NS * _MS
-            if node.health is not None:
-                values |= _machine(node.health)
-        self._ring.put(place, values)
-
-    def read(self, order: NDArray[np.intp]) -> dict[str, Line]:
-        """Tell all of it by name, in this order."""
-        return {name: _line(self._ring.row(name, order)) for name in self._names}
 
 
 class _Reading:
@@ -294,21 +234,6 @@ class _Reading:
         }
 
 
-def _machine(health: MachineHealth) -> dict[str, float]:
-    """What a node's machine tells, by the names of `_MACHINE`."""
-    cpu, memory, disk = health.cpu_share, health.memory_share, health.disk_free_share
-    found = {
-        "cpu_percent": None if cpu is None else cpu * _PERCENT,
-        "memory_percent": None if memory is None else memory * _PERCENT,
-        "disk_free_percent": None if disk is None else disk * _PERCENT,
-        "temperature_c": health.temperature_c,
-        "wifi_signal_dbm": health.wifi_signal_dbm,
-        "under_voltage": health.is_under_voltage,
-        "throttled": health.is_throttled,
-    }
-    return {name: float(value) for name, value in found.items() if value is not None}
-
-
 def quantile(bounds: Sequence[float], counts: Sequence[int], share: float) -> float:
     """The value that this share of all observations is below, as Prometheus' function guesses it.
 
@@ -328,10 +253,6 @@ def quantile(bounds: Sequence[float], counts: Sequence[int], share: float) -> fl
 
 def _drop_name(number: int) -> str:
     return f"dropped {number}"
-
-
-def _line(values: NDArray[np.float64]) -> Line:
-    return [None if math.isnan(value) else round(value, _DIGITS) for value in values.tolist()]
 
 
 def _count(values: NDArray[np.float64]) -> int:

@@ -9,7 +9,6 @@ import asyncio
 import base64
 import binascii
 import contextlib
-import math
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import quote
@@ -81,7 +80,7 @@ class Access:
         try:
             session = await self._find(connection)
         except TooManyTriesError as error:
-            await _refuse(scope, receive, send, too_many(error))
+            await _refuse(scope, receive, send, _too_many(error))
             return
         except BadTokenError as error:
             await _refuse(scope, receive, send, _bad_token(error))
@@ -154,14 +153,14 @@ def local_target(target: str) -> str:
     return target if is_local and is_plain and len(target) <= _MOST_TARGET else "/"
 
 
-def too_many(error: TooManyTriesError) -> Response:
-    """Tell a program how long to wait (RFC 6585, 4)."""
-    return PlainTextResponse(str(error), 429, headers=_NO_STORE | retry_after(error))
-
-
 def retry_after(error: TooManyTriesError) -> dict[str, str]:
     """Say the same in a header (RFC 9110, 10.2.3), in whole seconds."""
-    return {"Retry-After": str(max(1, math.ceil(error.wait_s)))}
+    return {"Retry-After": str(error.whole_s)}
+
+
+def _too_many(error: TooManyTriesError) -> Response:
+    """Tell a program how long to wait (RFC 6585, 4)."""
+    return PlainTextResponse(str(error), 429, headers=_NO_STORE | retry_after(error))
 
 
 def _is_safe(scope: Scope) -> bool:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
 
 import structlog
 
 from camfleet.errors import LocalProtocolError
-from camfleet_hub.web.certificate_time import expiry_s
+from camfleet_hub.web.certificate_time import validity
 
 _LOOK_S: Final = 5.0
-_EXPIRED: Final = 10  # X509_V_ERR_CERT_HAS_EXPIRED
-_NOT_YET_VALID: Final = 9  # X509_V_ERR_CERT_NOT_YET_VALID
-_MOST_ROUNDS: Final = 8  # of a handshake with ourselves; it takes three
 _Mark = tuple[tuple[int, int, int], ...]
 _log = structlog.get_logger()
 
@@ -26,22 +25,40 @@ class Certificate:
     Args:
         certificate: the file with the certificate, and those that it is signed by.
         key: the file with its key, not encrypted.
+        now_s: Unix time, by which it is judged.
 
     Attributes:
         context: for servers. Who connects after a renewal meets the new certificate.
-        problem: what is wrong with its time, for people; empty where nothing is.
-        expires_s: Unix time at which it is over; None where that cannot be found out.
 
     Raises:
         LocalProtocolError: when a file cannot be read, or the two do not belong together.
     """
 
-    def __init__(self, certificate: Path, key: Path) -> None:
+    def __init__(
+        self, certificate: Path, key: Path, *, now_s: Callable[[], float] = time.time
+    ) -> None:
         self._files = certificate, key
+        self._now_s = now_s
         self._mark = self._look()
         self.context = self._load()
-        self.problem = _problem(self.context, certificate)
-        self.expires_s = expiry_s(self.context, certificate)
+        self._validity = validity(self.context, certificate)
+
+    @property
+    def expires_s(self) -> float | None:
+        """Unix time at which it is over; None where that cannot be found out."""
+        return self._validity.expires_s if self._validity else None
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with its time now, for people; empty where nothing is."""
+        if self._validity is None:  # what else it lacks is for browsers to judge
+            return ""
+        now_s, certificate = self._now_s(), self._files[0]
+        if now_s >= self._validity.expires_s:
+            return f"{certificate}: certificate has expired"
+        if now_s < self._validity.begins_s:
+            return f"{certificate}: certificate is not yet valid"
+        return ""
 
     def refresh(self) -> bool:
         """Take the files up where they are others than before; return whether they were.
@@ -54,10 +71,8 @@ class Certificate:
             return False
         self._mark = mark
         renewed = self._load()  # as a trial: the one that is in use must never lack a key
-        certificate, key = self._files
-        self.context.load_cert_chain(certificate, key, _refuse_password)
-        self.problem = _problem(renewed, certificate)
-        self.expires_s = expiry_s(renewed, certificate)
+        self._fill(self.context)
+        self._validity = validity(renewed, self._files[0])
         return True
 
     async def follow(self) -> None:
@@ -82,10 +97,15 @@ class Certificate:
             _log.warning("browsers will not trust the certificate", problem=self.problem)
 
     def _load(self) -> ssl.SSLContext:
-        certificate, key = self._files
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
+        self._fill(context)
+        return context
+
+    def _fill(self, context: ssl.SSLContext) -> None:
+        """Load both files into a context."""
+        certificate, key = self._files
         try:
             context.load_cert_chain(certificate, key, _refuse_password)
         except ssl.SSLError as error:
@@ -98,7 +118,6 @@ class Certificate:
             ) from error
         except OSError as error:
             raise LocalProtocolError(f"cannot read {certificate}: {error.strerror}") from error
-        return context
 
     def _look(self) -> _Mark:
         marks = []
@@ -114,33 +133,3 @@ class Certificate:
 
 def _refuse_password() -> NoReturn:
     raise LocalProtocolError("the key is encrypted, want one that is not, in a file of mode 0600")
-
-
-def _problem(context: ssl.SSLContext, certificate: Path) -> str:
-    """What is wrong with a certificate's time, found by a handshake with ourselves."""
-    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    trusting.check_hostname = False
-    trusting.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-    try:
-        trusting.load_verify_locations(certificate)
-        _shake_hands(context, trusting)
-    except ssl.SSLCertVerificationError as error:
-        if error.verify_code in {_EXPIRED, _NOT_YET_VALID}:
-            return f"{certificate}: {error.verify_message}"
-    except ssl.SSLError:  # what else it lacks is for browsers to judge
-        return ""
-    return ""
-
-
-def _shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ends = [
-        client.wrap_bio(to_client, to_server),
-        server.wrap_bio(to_server, to_client, server_side=True),
-    ]
-    for _ in range(_MOST_ROUNDS):
-        for end in ends:
-            try:
-                end.do_handshake()
-            except ssl.SSLWantReadError:
-                continue

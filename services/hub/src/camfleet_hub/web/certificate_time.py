@@ -1,16 +1,23 @@
-"""Until when a certificate is valid, found by a handshake with ourselves; also where it is over."""
+"""When a certificate is valid, found by a handshake with ourselves; also where it is over."""
 
 from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 _NO_CHECK_TIME: Final = 0x200000  # X509_V_FLAG_NO_CHECK_TIME (x509_vfy.h)
 
 
-def expiry_s(context: ssl.SSLContext, certificate: Path) -> float | None:
-    """Return the Unix time at which it is over; None where that cannot be found out.
+class Validity(NamedTuple):
+    """From when until when a certificate is valid, in Unix seconds."""
+
+    begins_s: float
+    expires_s: float
+
+
+def validity(context: ssl.SSLContext, certificate: Path) -> Validity | None:
+    """Return when it is valid; None where that cannot be found out.
 
     Args:
         context: of a server that has it.
@@ -26,11 +33,14 @@ def expiry_s(context: ssl.SSLContext, certificate: Path) -> float | None:
         trusting.load_verify_locations(certificate)
         for end in (client, server, client):
             _go_on(end)
-        found = client.getpeercert()
-    except (ssl.SSLError, OSError, ValueError):
+        found = client.getpeercert() or {}
+        return Validity(_unix_s(found["notBefore"]), _unix_s(found["notAfter"]))
+    except (OSError, ValueError, KeyError):  # of TLS too
         return None
-    until = found.get("notAfter") if found else None
-    return float(ssl.cert_time_to_seconds(until)) if isinstance(until, str) else None
+
+
+def _unix_s(time: object) -> float:
+    return float(ssl.cert_time_to_seconds(str(time)))
 
 
 def _go_on(end: ssl.SSLObject) -> None:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import FastAPI, HTTPException, Path, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from pydantic import BaseModel, Field
 
-from camfleet.names import MAX_NAME_BYTES
 from camfleet_hub.history import INTERVAL_S, History
+from camfleet_hub.ring import Line
 from camfleet_hub.stream import Node
 from camfleet_hub.track import Dropped, Past
 from camfleet_hub.web import models
 from camfleet_hub.web.api.document import problems
+from camfleet_hub.web.api.fleet import NodeName
 from camfleet_hub.web.asking import Seen
 from camfleet_hub.web.assets import load_assets
 
-Line = list[float | None]
-NodeName = Annotated[
-    str,
-    Path(max_length=MAX_NAME_BYTES, description="Name of a node.", examples=["garden"]),
-]
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _NS: Final = 1e9
 _NS_PER_MS: Final = 1e6

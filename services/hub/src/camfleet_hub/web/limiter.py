@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,11 +19,13 @@ class TooManyTriesError(Exception):
 
     Attributes:
         wait_s: how long to wait before the next try.
+        whole_s: the same in whole seconds, never less.
     """
 
     def __init__(self, wait_s: float) -> None:
-        super().__init__(f"too many tries, want one in {wait_s:.0f} s")
         self.wait_s = wait_s
+        self.whole_s = max(1, math.ceil(wait_s))
+        super().__init__(f"too many tries, want one in {self.whole_s} s")
 
 
 class Bucket:

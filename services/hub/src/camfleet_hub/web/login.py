@@ -72,6 +72,7 @@ class Login:
         self._wrong: OrderedDict[bytes, None] = OrderedDict()
         self._checking: dict[bytes, asyncio.Task[User | None]] = {}
         self._checker = ThreadPoolExecutor(1, "password")
+        self._changing = 0  # passwords that are being changed here
         self._followed = _Followed("users"), _Followed("tokens")
         self._last_address = ""
         self._told, self._tells_s = 0, 0.0
@@ -140,8 +141,12 @@ class Login:
         if await self._check(name, password, address) is None or session.is_over:
             return None
         change = partial(set_password, self._users.folder, new, name)
-        # What has begun is ended, though who asked may hang up.
-        await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._checker, change))
+        changing = asyncio.get_running_loop().run_in_executor(self._checker, change)
+        self._changing += 1
+        try:
+            await asyncio.shield(changing)  # what has begun is ended, though who asked may hang up
+        finally:
+            self._changing -= 1
         _log.info("password changed", user=name, address=address)
         self.forget(self._users.refresh() | {name})
         changed = self._users.find(name)
@@ -157,7 +162,8 @@ class Login:
     def follow(self) -> None:
         """Look at both tables once, and end what is over."""
         users, tokens = self._followed
-        self.forget(users.follow(self._users.refresh))
+        if not self._changing:  # or who changes the own password is cut off before the answer
+            self.forget(users.follow(self._users.refresh))
         if self._bearers is not None:
             tokens.follow(self._bearers.follow)
         self._browsers.sweep()

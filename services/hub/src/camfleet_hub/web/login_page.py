@@ -41,10 +41,8 @@ def add_login(app: FastAPI, login: Login) -> None:
         try:
             cookie = await login.log_in(user, form.get("password", ""), address_of(request))
         except TooManyTriesError as error:
-            headers = retry_after(error)
-            seconds = headers["Retry-After"]
-            problem = f"Too many tries. The next one is possible in {seconds} s."
-            return _page(target, user, problem, 429, headers)
+            problem = f"Too many tries. The next one is possible in {error.whole_s} s."
+            return _page(target, user, problem, 429, retry_after(error))
         if cookie is None:
             return _page(target, user, _WRONG, 403)
         login.log_out(cookie_of(request))  # the one before, whoever it was

@@ -49,10 +49,8 @@ def add_password(app: FastAPI, login: Login) -> None:
                 session, form.get("password", ""), new, address_of(request)
             )
         except TooManyTriesError as error:
-            headers = retry_after(error)
-            seconds = headers["Retry-After"]
-            problem = f"Too many tries. The next one is possible in {seconds} s."
-            return _page(session, problem, 429, headers)
+            problem = f"Too many tries. The next one is possible in {error.whole_s} s."
+            return _page(session, problem, 429, retry_after(error))
         except LocalProtocolError as error:
             _log.error("password cannot be changed", user=session.identity.name, problem=str(error))
             return _page(session, "It cannot be kept now; the hub's log says why.", 503)
