@@ -101,7 +101,9 @@ def test_a_tile_that_is_carried_goes_back_on_escape(lone_page: Page) -> None:
     wait_names(lone_page, list(CAMERAS))
 
 
-def test_a_hand_that_let_go_beside_the_wall_carries_nothing_when_it_is_back(lone_page: Page) -> None:
+def test_a_hand_that_let_go_beside_the_wall_carries_nothing_when_it_is_back(
+    lone_page: Page,
+) -> None:
     FakeHub(lone_page)
     lone_page.goto("/")
     wait_names(lone_page, list(CAMERAS))
