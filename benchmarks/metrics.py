@@ -64,7 +64,7 @@ def main() -> None:
             "metrics read once a second: processor time of ingest per frame",
             read["us/frame"],
             alone["us/frame"],
-            "us",
+            "µs",
             sign="≤",
             goal=1.03,
         ),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+from tests.browser.axe import faults
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page, Route
@@ -81,16 +81,6 @@ def tell(page: Page, told: dict[str, Any]) -> None:
         route.fulfill(json=told)
 
     page.route("**/api/nodes/*/history", answer)
-
-
-def faults(page: Page) -> list[str]:
-    """What axe finds that keeps somebody from using the page."""
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{fault['id']}: {[node['html'][:120] for node in fault['nodes'][:3]]}"
-        for fault in found
-        if fault["impact"] in {"serious", "critical"}
-    ]
 
 
 def plot(page: Page, key: str) -> Locator:
@@ -237,6 +227,37 @@ def test_a_machine_that_tells_nothing_has_no_plots_of_it(lone_page: Page, consol
     lone_page.goto("/node/garden")
     expect(lone_page.locator("#machine .plot")).to_have_count(1)
     expect(lone_page.locator("#facts")).not_to_contain_text("Temperature")
+
+
+def test_what_is_told_no_more_leaves_the_page(lone_page: Page, console: Console) -> None:
+    console.expected = (MISSING,)
+    lone_page.clock.install()
+    told = history()
+    told["streams"].append(history(camera="back")["streams"][0])
+    tell(lone_page, told)
+    lone_page.goto("/node/garden")
+    expect(lone_page.locator("#machine .plot")).to_have_count(4)
+    expect(lone_page.locator("#cameras .part")).to_have_count(2)
+    told["lines"] |= {"wifi_signal_dbm": [None] * SAMPLES}
+    told["streams"].pop()
+    lone_page.clock.run_for(6000)
+    expect(lone_page.locator("#machine .plot")).to_have_count(3)
+    expect(plot(lone_page, "wifi")).to_have_count(0)
+    expect(lone_page.locator("#cameras .part")).to_have_count(1)
+    assert row(lone_page, "temperature", "temperature")[0] == "61.5 °C"
+
+
+def test_the_colours_are_those_that_were_chosen_on_the_wall(
+    lone_page: Page, console: Console
+) -> None:
+    console.expected = (MISSING,)
+    lone_page.goto("/")
+    lone_page.evaluate("localStorage.setItem('camfleet.theme', 'light')")
+    tell(lone_page, history())
+    lone_page.goto("/node/garden")
+    expect(lone_page.locator("body")).to_have_css("background-color", "rgb(238, 240, 243)")
+    line = plot(lone_page, "rate").locator("svg path.line").last
+    expect(line).to_have_css("stroke", "rgb(10, 87, 181)")
 
 
 def test_when_the_hub_is_away_the_numbers_stay_and_their_age_is_told(

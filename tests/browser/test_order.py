@@ -101,6 +101,22 @@ def test_a_tile_that_is_carried_goes_back_on_escape(lone_page: Page) -> None:
     wait_names(lone_page, list(CAMERAS))
 
 
+def test_a_hand_that_let_go_beside_the_wall_carries_nothing_when_it_is_back(
+    lone_page: Page,
+) -> None:
+    FakeHub(lone_page)
+    lone_page.goto("/")
+    wait_names(lone_page, list(CAMERAS))
+    picture(lone_page, "attic/roof").hover()
+    lone_page.mouse.down()
+    lone_page.locator(".brand").hover()
+    lone_page.mouse.up()
+    picture(lone_page, "barn/hens").hover()
+    picture(lone_page, "porch/door").hover()
+    expect(lone_page.locator(".carried")).to_have_count(0)
+    wait_names(lone_page, list(CAMERAS))
+
+
 def test_a_finger_carries_a_tile_by_its_handle(browser: Browser, lone_hub: Wall) -> None:
     context = browser.new_context(
         base_url=lone_hub.url,

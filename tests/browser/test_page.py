@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+from tests.browser.axe import faults
 from tests.browser.fake_hub import CAMERAS, FakeHub, camera, picture, tile
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 100 * 1024
 MOST_SHIFT: Final = 0.1  # web.dev/cls: what people take for still
-SERIOUS: Final = {"serious", "critical"}
 Scheme = Literal["dark", "light"]
 
 WATCH_SHIFTS: Final = """
@@ -29,16 +28,6 @@ new PerformanceObserver((list) => {
   }
 }).observe({ type: "layout-shift", buffered: true });
 """
-
-
-def faults(page: Page) -> list[str]:
-    """What axe finds that keeps somebody from using the page."""
-    found = Axe().run(page)
-    return [
-        f"{fault['id']}: {[node['html'][:120] for node in fault['nodes'][:3]]}"
-        for fault in found.response["violations"]
-        if fault["impact"] in SERIOUS
-    ]
 
 
 def fill(page: Page) -> FakeHub:

@@ -18,13 +18,14 @@ import cv2
 import imagezmq
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
+from tests.browser.fake_hub import tile
 from websockets.sync.client import ClientConnection, connect
 
 from camfleet import timecode
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, WebSocket, WebSocketRoute
+    from playwright.sync_api import Locator, Page, WebSocket, WebSocketRoute
     from tests.browser.conftest import Console, Wall
 
 NAMES = ("garden", "gate", "porch", "workshop")
@@ -35,10 +36,6 @@ SANE_MS = 5000  # not a measure of speed: more than that means that something is
 FRAME = struct.Struct("<BBHIdd")
 # A browser says so on its console, whatever a page does; it may also meet a hub in mid-stop.
 AWAY = ("net::ERR_CONNECTION_", "net::ERR_EMPTY_RESPONSE", "WebSocket connection to ")
-
-
-def tile(page: Page, camera: str) -> Locator:
-    return page.locator(f'.tile[data-camera="{camera}"]')
 
 
 def wait_painted(page: Page, cameras: list[str], count: int) -> None:

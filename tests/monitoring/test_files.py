@@ -14,7 +14,8 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
-from tests.monitoring.conftest import ROOT, RULES, alerts, load
+from tests.monitoring.conftest import ROOT, RULES, alerts
+from tests.script import load
 
 GRAFANA: Final = ROOT / "deploy" / "grafana"
 BOARDS: Final = sorted((GRAFANA / "dashboards").glob("*.json"))

@@ -134,8 +134,8 @@ def test_the_variable_of_nodes_knows_them_all(fleet: Prometheus) -> None:
 
 
 def test_every_rule_is_evaluated_without_an_error(fleet: Prometheus) -> None:
-    found = until(lambda: [r for r in rules(fleet) if r["health"] != "unknown"])
-    assert {rule["health"] for rule in found} == {"ok"}
+    until(lambda: all(rule["health"] != "unknown" for rule in rules(fleet)))
+    assert {rule["health"] for rule in rules(fleet)} == {"ok"}
 
 
 def test_every_recorded_series_is_there(fleet: Prometheus) -> None:

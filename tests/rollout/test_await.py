@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from tests.script import load
 
 PATH = Path(__file__).parents[2] / "deploy/ansible/roles/docker/files/await_healthy.py"
-
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("camfleet_await", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-awaiting = load()
+awaiting = load(PATH)
 
 
 def container(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
+from tests.script import load
 
 ANSIBLE = Path(__file__).parents[2] / "deploy/ansible"
 ROLES = sorted((ANSIBLE / "roles").iterdir())
@@ -19,18 +18,10 @@ EXAMPLE = ANSIBLE / "inventory/example"
 
 pytest.importorskip("ansible", reason="Ansible is not installed here")
 
-
-def load(name: str) -> ModuleType:
-    path = ANSIBLE / f"filter_plugins/camfleet_{name}.py"
-    spec = importlib.util.spec_from_file_location(f"camfleet_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-archive, fleet, problems, run, words = map(load, ("archive", "fleet", "problems", "run", "words"))
+archive, fleet, problems, run, words = (
+    load(ANSIBLE / f"filter_plugins/camfleet_{name}.py")
+    for name in ("archive", "fleet", "problems", "run", "words")
+)
 
 
 def example() -> dict[str, dict[str, Any]]:
@@ -90,6 +81,7 @@ def test_every_role_has_the_same_shape_and_says_what_it_takes(role: Path) -> Non
         ({"source": "synthetic", "fps": 0.5}, ""),
         ({"source": "synthetic", "fps": "fast"}, "a number"),
         ({"source": "synthetic", "fps": 999}, "at most 240"),
+        ({"source": "synthetic", "width": float("inf")}, "a whole number"),
         ({"source": "synthetic", "gray": "yes"}, "true or false"),
         ({"source": "synthetic", "crop": "0,0,50"}, "four numbers"),
         ({"source": "synthetic", "send": "never"}, "one of always, motion"),

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import socket
 import struct
 import threading
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.script import load
 
 PATH = Path(__file__).parents[2] / "deploy/ansible/inventory/mdns.py"
-
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("mdns", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-mdns = load()
+mdns = load(PATH)
 # A pointer back to the answer's own name, as responders write it.
 RECORD = struct.pack("!HHIH", 1, 0x8001, 120, 4) + bytes([10, 0, 0, 7])
 ANSWER = struct.pack("!6H", 0, 0x8400, 0, 2, 0, 0) + b"\4pond\5local\0" + RECORD

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
-import sys
 import tarfile
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from tests.script import load
 
 PATH = Path(__file__).parents[2] / "deploy/ansible/pi.py"
-
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("camfleet_pi", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-pi = load()
+pi = load(PATH)
 
 
 @pytest.mark.parametrize(

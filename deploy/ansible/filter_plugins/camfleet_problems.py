@@ -168,7 +168,7 @@ def _fits(value: object, kind: str) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     match kind:
         case "integer":
-            return is_number and value == int(value)  # type: ignore[call-overload]
+            return is_number and float(value).is_integer()  # type: ignore[arg-type]
         case "number":
             return is_number
         case "boolean":

@@ -31,7 +31,10 @@ from camfleet_hub.web.sessions import Session
 LOGIN: Final = "/login"
 LOGOUT: Final = "/logout"  # open, or it would cut itself off; who is not logged in loses nothing
 OPEN_PATHS: Final = frozenset(
-    {LOGIN, LOGOUT, "/healthz", "/static/wall.css", "/static/login.css", "/static/icon.svg"}
+    {
+        *(LOGIN, LOGOUT, "/healthz"),
+        *(f"/static/{name}" for name in ("colours.css", "wall.css", "login.css", "icon.svg")),
+    }
 )
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, 9.2.1
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1

@@ -66,8 +66,9 @@ export class Drag {
   }
 
   /** @param {PointerEvent} event */
-  #carry({ pointerId, clientX, clientY }) {
+  #carry({ pointerId, buttons, clientX, clientY }) {
     if (this.#held?.pointer !== pointerId) return;
+    if (!buttons) return this.#drop(false); // it let go beside the list, which hears nothing of that
     const { tile, x, y } = this.#held;
     if (!this.#carried) {
       if (Math.hypot(clientX - x, clientY - y) < FARTHEST_CLICK_PX) return;

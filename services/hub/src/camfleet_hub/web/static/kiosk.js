@@ -26,8 +26,12 @@ export class Kiosk {
    * @param {string} page the hub's
    */
   reload(page) {
-    if (sessionStorage.getItem(RELOADED) === page) return;
-    sessionStorage.setItem(RELOADED, page);
+    try {
+      if (sessionStorage.getItem(RELOADED) === page) return;
+      sessionStorage.setItem(RELOADED, page);
+    } catch {
+      return; // storage is forbidden here: it would begin anew for ever
+    }
     location.reload();
   }
 

@@ -1,5 +1,5 @@
 /**
- * Lays the tiles out in their list, and filters them. What is best, grid.js decides.
+ * Lays the tiles out in their list. What is best, grid.js decides.
  * @module
  */
 
@@ -9,8 +9,6 @@ import { aspectOf, fit, fixed } from "./grid.js";
 
 /** The list of tiles as a grid. */
 export class Layout {
-  columns = 1;
-
   #room;
   #list;
 
@@ -32,7 +30,6 @@ export class Layout {
     const { clientWidth: width, clientHeight: height } = this.#room;
     const aspect = aspectOf(cameras);
     const grid = chosen ? fixed(chosen, width, aspect) : fit(shapes, width, height, aspect);
-    this.columns = grid.columns;
     this.#list.style.setProperty("--columns", String(grid.columns));
     this.#list.style.setProperty("--row", `${grid.rowPx}px`);
     this.#list.classList.toggle("single", grid.columns === 1);

@@ -6,12 +6,13 @@
 import { Moment, ago } from "./moment.js";
 import { plotsOf, plotsOfMachine } from "./past.js";
 import { Plot } from "./plot.js";
+import { Preferences } from "./preferences.js";
 import { duration, latency } from "./words.js";
 
 /** @typedef {import("./past.js").NodeHistory} NodeHistory */
 /** @typedef {import("./past.js").StreamHistory} StreamHistory */
 /** @typedef {import("./past.js").Plot} Definition */
-/** @typedef {import("./plot.js").Samples} Samples */
+/** @typedef {import("./drawing.js").Samples} Samples */
 
 const REFRESH_MS = 5000;
 const SOON_MS = 1000; // while the hub does not answer
@@ -33,6 +34,7 @@ let timer;
 element("name").textContent = name;
 element("unknown-name").textContent = name;
 document.title = `${name} · camfleet`;
+document.documentElement.dataset.theme = new Preferences(location.search).get("theme") ?? "auto";
 document.addEventListener("visibilitychange", () => document.hidden || ask());
 ask();
 
@@ -72,6 +74,7 @@ function show(node) {
   const ids = new Set(node.streams.map(idOf));
   for (const [id, part] of parts) {
     if (ids.has(id)) continue;
+    showPlots(part, [], samples, "");
     plots.delete(part);
     parts.delete(id);
     part.remove();
@@ -179,14 +182,22 @@ function makePart(id, { now, profile }, title) {
 }
 
 /**
+ * Show these plots, and no others that were here before: a sensor may fall silent.
  * @param {HTMLElement} part
  * @param {Definition[]} definitions
  * @param {Samples} samples
  * @param {string} owner
  */
 function showPlots(part, definitions, samples, owner) {
+  /** @type {Map<string, Plot>} */
   const known = plots.get(part) ?? new Map();
   plots.set(part, known);
+  const keys = new Set(definitions.map(({ key }) => key));
+  for (const [key, plot] of known) {
+    if (keys.has(key)) continue;
+    plot.close();
+    known.delete(key);
+  }
   for (const definition of definitions) {
     const plot = known.get(definition.key) ?? makePlot(part, owner);
     known.set(definition.key, plot);

@@ -5,7 +5,7 @@
  */
 
 const PREFIX = "camfleet.";
-const MOST_BYTES = 65536; // of one choice: a thousand cameras' names
+const MOST_CHARACTERS = 65536; // of one choice: a thousand cameras' names
 
 /** Texts by name, such as `columns` or `group`. */
 export class Preferences {
@@ -18,8 +18,11 @@ export class Preferences {
     this.#address = new URLSearchParams(query);
   }
 
-  /** Whether the address names it, with or without a value. */
-  isAsked(/** @type {string} */ name) {
+  /**
+   * Whether the address names it, with or without a value.
+   * @param {string} name
+   */
+  isAsked(name) {
     return this.#address.has(name);
   }
 
@@ -80,7 +83,7 @@ function recall(name) {
  * @param {string} value
  */
 function keep(name, value) {
-  if (value.length > MOST_BYTES) return;
+  if (value.length > MOST_CHARACTERS) return;
   try {
     localStorage.setItem(PREFIX + name, value);
   } catch {
