@@ -62,7 +62,9 @@ class Line:
     def __init__(self, head: bytes) -> None:
         self.heard: list[str] = []
         self.may_hear = asyncio.Event()
-        config = uvicorn.Config(self._hear, log_config=None, ws_per_message_deflate=False)
+        config = uvicorn.Config(
+            self._hear, interface="asgi3", log_config=None, ws_per_message_deflate=False
+        )
         self.connection = WebSocketConnection(config, ServerState(), {})
         self.transport = Transport()
         self.connection.connection_made(self.transport)
