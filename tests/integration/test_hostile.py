@@ -24,6 +24,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from camfleet_hub.permission import Role
 from camfleet_hub.tokens import add_token, remove_token
+from camfleet_hub.web.access import MOST_OF_ONE
 from camfleet_hub.web.wall import MOST_VIEWERS
 
 if TYPE_CHECKING:
@@ -265,14 +266,14 @@ def test_viewers_that_never_read_or_never_acknowledge_hold_up_nobody(street: Str
             stack.enter_context(street.knocking(said))
 
 
-async def _crowd(url: str, headers: dict[str, str], count: int) -> tuple[int, list[str]]:
+async def _crowd(url: str, headers: list[dict[str, str]], count: int) -> tuple[int, list[str]]:
     """So many viewers at once; return how many are served, and what the others are told."""
     turns = asyncio.Semaphore(32)
     all_are_here = asyncio.Event()
     told: list[dict[str, Any]] = []
 
-    async def come() -> None:
-        coming = connect_soon(url, additional_headers=headers, max_size=None, open_timeout=None)
+    async def come(own: dict[str, str]) -> None:
+        coming = connect_soon(url, additional_headers=own, max_size=None, open_timeout=None)
         async with AsyncExitStack() as stack:
             async with turns:
                 link = await stack.enter_async_context(coming)
@@ -282,8 +283,8 @@ async def _crowd(url: str, headers: dict[str, str], count: int) -> tuple[int, li
             await all_are_here.wait()
 
     async with asyncio.timeout(4 * TIMEOUT_S), asyncio.TaskGroup() as tasks:
-        for _ in range(count):
-            tasks.create_task(come())
+        for own in itertools.islice(itertools.cycle(headers), count):
+            tasks.create_task(come(own))
     refusals = [message["message"] for message in told if message["type"] == "error"]
     return sum(message["type"] == "fleet" for message in told), refusals
 
@@ -291,14 +292,32 @@ async def _crowd(url: str, headers: dict[str, str], count: int) -> tuple[int, li
 @pytest.mark.timeout(240)
 def test_five_hundred_viewers_at_once_leave_room_for_all_else(street: Street) -> None:
     before = street.rejected("too_many")
+    crowd = [bearer(add_token(street.house.state, f"crowd{number}")) for number in range(3)]
+    street.until(lambda: street.ask("/api/session", crowd[-1]).status == 200)
     with street.undisturbed():
-        served, refusals = asyncio.run(_crowd(street.wall, street.administrator, 500))
+        served, refusals = asyncio.run(_crowd(street.wall, crowd, 500))
         assert street.ask("/healthz").status == 200
     assert served + len(refusals) == 500
     assert served == MOST_VIEWERS - 1  # with the other viewer, who was there before
     assert all(f"{MOST_VIEWERS} walls" in text for text in refusals)
     assert street.rejected("too_many") == before + len(refusals)
     street.until(lambda: _is_served(street))
+
+
+@pytest.mark.timeout(120)
+def test_who_takes_all_that_one_may_have_leaves_the_rest_to_others(street: Street) -> None:
+    said = head("GET", "/mjpeg/pi/front", street.viewer) + b"\r\n"
+    before = street.rejected("share")
+    with street.undisturbed(), ExitStack() as stack:
+        links = [stack.enter_context(street.knocking(said)) for _ in range(MOST_OF_ONE)]
+        assert all(b" 200 " in link.recv(16) for link in links)
+        answer = street.ask("/api/session", street.viewer)
+        assert answer.status == 503
+        assert f"{MOST_OF_ONE} requests" in answer.json["detail"]
+        assert street.rejected("share") == before + 1
+        assert street.ask("/api/session").status == 200
+        assert street.ask("/healthz").status == 200
+    street.until(lambda: street.ask("/api/session", street.viewer).status == 200)
 
 
 def _is_served(street: Street) -> bool:

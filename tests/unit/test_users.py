@@ -64,6 +64,10 @@ def test_a_password_is_right_or_wrong() -> None:
         assert not is_password(wrong, hashed)
 
 
+def test_a_hash_that_somebody_spoiled_is_nobodys() -> None:
+    assert not is_password(GOOD, "$argon2id$\u00e9")
+
+
 def test_two_ways_to_type_a_letter_are_one_password() -> None:
     assert is_password("ku\u0308che ku\u0308che", hash_password("k\u00fcche k\u00fcche"))
 

@@ -7,7 +7,7 @@ import unicodedata
 from typing import Final
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import VerificationError
 from argon2.low_level import Type
 
 from camfleet.errors import LocalProtocolError
@@ -55,7 +55,7 @@ def is_password(password: str, hashed: str) -> bool:
     """Whether it is the password that was hashed; it takes as long, and does not hold the GIL."""
     try:
         return _hasher.verify(hashed, _normal(password))
-    except (VerificationError, InvalidHashError):
+    except (VerificationError, ValueError):  # InvalidHashError, or a hash that is not ASCII
         return False
 
 

@@ -9,6 +9,8 @@ import asyncio
 import base64
 import binascii
 import contextlib
+from collections import Counter
+from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import quote
@@ -18,7 +20,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from camfleet_hub.permission import ANYBODY
+from camfleet_hub.permission import ANYBODY, Identity
 from camfleet_hub.users import TOKEN_USER
 from camfleet_hub.web.asking import identify
 from camfleet_hub.web.bearers import BadTokenError
@@ -40,6 +42,8 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, 9.2.1
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _MOST_BASIC: Final = 2048  # characters
 _MOST_TARGET: Final = 1024
+MOST_OF_ONE: Final = 224  # requests that one user or token has open: half of what the server takes
+_RETRY_S: Final = 5
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _CHALLENGE: Final = _NO_STORE | {"WWW-Authenticate": 'Basic realm="camfleet", charset="UTF-8"'}
 
@@ -61,11 +65,14 @@ class Access:
 
     Args:
         login: knows who is logged in.
+        rejected: counts who was sent away, by reason.
     """
 
-    def __init__(self, app: ASGIApp, login: Login) -> None:
+    def __init__(self, app: ASGIApp, login: Login, rejected: Counter[str] | None = None) -> None:
         self._app = app
         self._login = login
+        self._rejected: Counter[str] = Counter() if rejected is None else rejected
+        self._open: Counter[Identity] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
@@ -90,8 +97,23 @@ class Access:
             return
         if session is None:
             await _refuse(scope, receive, send, _challenge(connection))
+        elif self._open[session.identity] >= MOST_OF_ONE:
+            self._rejected["share"] += 1
+            await _refuse(scope, receive, send, _greedy())
         else:
-            await self._serve(session, scope, receive, send)
+            with self._opening(session.identity):
+                await self._serve(session, scope, receive, send)
+
+    @contextlib.contextmanager
+    def _opening(self, identity: Identity) -> Iterator[None]:
+        """Count what somebody has open, so that nobody takes all the room from others."""
+        self._open[identity] += 1
+        try:
+            yield
+        finally:
+            self._open[identity] -= 1
+            if not self._open[identity]:
+                del self._open[identity]
 
     async def _find(self, connection: HTTPConnection) -> Session | None:
         """Who asks: a browser by its cookie, a program by a token or by name and password.
@@ -181,6 +203,12 @@ def _credentials(header: str) -> tuple[str, str] | None:
         return None
     user, colon, password = text.partition(":")
     return (user, password) if colon else None
+
+
+def _greedy() -> Response:
+    """Tell who has too much open; who comes from elsewhere by the same name is told too."""
+    text = f"you have {MOST_OF_ONE} requests open at this hub, want one of them to end"
+    return PlainTextResponse(text, 503, headers=_NO_STORE | {"Retry-After": str(_RETRY_S)})
 
 
 def _bearer(header: str) -> str | None:

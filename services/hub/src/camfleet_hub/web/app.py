@@ -108,7 +108,7 @@ def create_app(hub: Hub) -> FastAPI:
     if hub.login is None:
         app.add_middleware(OpenAccess)
     else:
-        app.add_middleware(Access, login=hub.login)
+        app.add_middleware(Access, login=hub.login, rejected=hub.viewers_rejected)
         add_login(app, hub.login)
         add_password(app, hub.login)
     app.add_middleware(TimelyBody)

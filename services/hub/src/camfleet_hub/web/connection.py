@@ -7,6 +7,7 @@ who does not ask, does not read, or does not come to an end.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any, Final
 
 from starlette.requests import HTTPConnection
@@ -15,6 +16,7 @@ from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from camfleet_hub.web.pace import Pace
 from camfleet_hub.web.problems import PROBLEM, problem_body, refuse
 
 MAX_CONNECTIONS: Final = 512  # half of the 1024 descriptors that a process often may have
@@ -22,6 +24,8 @@ MAX_PIPELINED: Final = 16  # requests that wait behind another; of browsers ther
 SPARE: Final = 16  # that are kept free of who waits: one that gives way is gone a moment later
 REQUEST_S: Final = 10.0  # for a request's head: far more than a bad mobile link needs
 MAX_HEAD_BYTES: Final = 65_536  # of a request; what comes at once may be more
+MOST_FRAGMENTS: Final = 1024  # of one message; browsers send theirs in few
+_PIECE_BYTES: Final = 4096  # of a WebSocket; so many empty frames are read in milliseconds
 _NO_TEXT: Final = 1007  # RFC 6455, 7.4.1
 _RETRY_S: Final = 5  # said to who is one too many
 WRITE_S: Final = 10.0  # for what is buffered to be read: a 4K JPEG over 2 Mbit/s
@@ -155,7 +159,54 @@ class HttpConnection(_Connection, HttpToolsProtocol):
 
 
 class WebSocketConnection(_Connection, WebSocketsSansIOProtocol):
-    """Cuts off who does not read; who says nothing is found out by uvicorn's pings."""
+    """Cuts off who does not read; who says nothing is found out by uvicorn's pings.
+
+    What comes is read in pieces and at a pace: one read brings tens of thousands of frames where
+    they are empty, and nobody else would be served before the last of them.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own signature
+        super().__init__(*args, **kwargs)
+        self._pace = Pace()
+        self._frames = 0  # of the piece that is being read
+        self._unread = memoryview(b"")
+        self._reading: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Read a piece of it, and take no more before all of it is read."""
+        self._unread = memoryview(bytes(self._unread) + data)
+        if self._reading is None:
+            self._read()
+
+    def handle_events(self) -> None:
+        """Count the frames of every kind, the ones too that no message comes of."""
+        self._frames += len(self.conn.events)
+        super().handle_events()
+        if len(self.frames) > MOST_FRAGMENTS:  # empty ones are within any bound for bytes
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Read no more."""
+        _cancel(self._reading)
+        self._unread = memoryview(b"")
+        super().connection_lost(exc)
+
+    def _read(self) -> None:
+        """Read a piece; the next one when the others had their turn, and there is room again."""
+        self._reading = None
+        piece, self._unread = self._unread[:_PIECE_BYTES], self._unread[_PIECE_BYTES:]
+        if piece and not self.transport.is_closing():
+            self._frames = 0
+            super().data_received(bytes(piece))
+        wait_s = self._pace.take(len(piece), self._frames, time.monotonic_ns()) if piece else 0.0
+        if self._unread or wait_s:
+            self.transport.pause_reading()
+            self.read_paused = False  # or uvicorn would resume it when its queue is empty
+            self._reading = self.loop.call_later(wait_s, self._read)
+        elif self.queue.empty():
+            self.transport.resume_reading()
+        else:
+            self.read_paused = True  # as uvicorn has it
 
     def send_receive_event_to_app(self) -> None:
         """Hand a message on, and hang up on text that is none (RFC 6455, 8.1).
