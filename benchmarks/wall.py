@@ -34,7 +34,7 @@ import msgspec
 import numpy as np
 from harness import Row, Sample, alternate, arguments, bound, finish
 from playwright.sync_api import Browser, Page, sync_playwright
-from wall_ends import Plan, items
+from wall_ends import Plan
 
 from camfleet import timecode
 from camfleet.keyring import Keyring
@@ -317,7 +317,7 @@ class Fleet:
 
     def online(self) -> int:
         """Cameras that are."""
-        nodes = items(json.loads(_get(f"{self.url}api/nodes")))
+        nodes = json.loads(_get(f"{self.url}api/nodes"))["nodes"]
         return sum(one["state"] == "online" for node in nodes for one in node["cameras"])
 
 
