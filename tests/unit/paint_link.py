@@ -33,6 +33,7 @@ class PaintLink:
     now_ms: int = 0
     most_bytes: int = 0
     _number: int = 0
+    _messages: int = 0
     _free_ms: float = 0.0
     _decoded_ms: float = 0.0
     _offered: float = 0.0
@@ -51,16 +52,31 @@ class PaintLink:
         return self
 
     def _send(self) -> None:
-        now_ns = self.now_ms * MS
-        while self._offered >= 1 and self.window.has_room(now_ns):
+        while self._send_message():
+            pass
+        self.most_bytes = max(self.most_bytes, self.window.unpainted_bytes)
+
+    def _send_message(self) -> int:
+        """Send what is due as one message, which arrives as a whole; return how many frames."""
+        now_ns = self.now_ms * MS + self._messages  # no two messages at the same time
+        self._messages = (self._messages + 1) % MS
+        numbers: list[int] = []
+        left_bytes = self.window.message_bytes(now_ns)
+        while self._offered >= 1 and (left_bytes > 0 or not numbers):
+            if not self.window.has_room(now_ns):
+                break
             self._offered -= 1
             self._number += 1
             self.window.send(self._number, self.size_bytes, now_ns)
-            self._free_ms = max(self._free_ms, self.now_ms) + self.size_bytes / self.rate
+            numbers.append(self._number)
+            left_bytes -= self.size_bytes
+        occupied_ms = len(numbers) * self.size_bytes / self.rate
+        self._free_ms = max(self._free_ms, self.now_ms) + occupied_ms
+        for number in numbers:
             arrived_ms = self._free_ms + self.delay_ms
             self._decoded_ms = max(self._decoded_ms, arrived_ms) + self.decode_ms
-            self._due.append((self._decoded_ms, self._number, self.now_ms))
-        self.most_bytes = max(self.most_bytes, self.window.unpainted_bytes)
+            self._due.append((self._decoded_ms, number, self.now_ms))
+        return len(numbers)
 
     def _paint(self) -> None:
         if self.now_ms % REFRESH_MS:

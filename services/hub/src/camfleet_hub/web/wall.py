@@ -32,7 +32,6 @@ _UNFIT: Final = frozenset({1002, 1007, 1009})  # no WebSocket, no text, too larg
 _TRY_AGAIN_LATER: Final = 1013  # the registry of RFC 6455, 11.7
 MOST_VIEWERS: Final = 384  # so that of the web server's connections some are left for all else
 _TOGETHER_S: Final = 0.008  # half a refresh: a browser paints no sooner, and a message costs it
-_MESSAGE_BYTES: Final = 65_536  # about; a browser begins with none of it before it has all
 _CHOOSE_S: Final = 0.5
 _NS_PER_MS: Final = 1e6
 _MAX_REASON_BYTES: Final = 123  # of a close frame: RFC 6455, 5.5
@@ -208,10 +207,10 @@ class _Session:
     def _take_frames(self) -> list[tuple[bytes, Payload]]:
         """Take what may be sent now, as much as makes a message."""
         frames: list[tuple[bytes, Payload]] = []
-        left_bytes = _MESSAGE_BYTES
         now_ns = time.monotonic_ns()
+        left_bytes = self._viewer.window.message_bytes(now_ns)
         for newest in self._viewer.due():
-            if left_bytes <= 0 or not self._viewer.window.has_room(now_ns):
+            if (frames and left_bytes <= 0) or not self._viewer.window.has_room(now_ns):
                 break
             due, jpeg = self._picture(newest)
             if jpeg is None:
