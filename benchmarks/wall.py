@@ -114,7 +114,7 @@ def main() -> None:
                     MANY,
                     span_s,
                     SCREEN,
-                    MANY_COLUMNS,
+                    columns=MANY_COLUMNS,
                 ),
                 "few": lambda: paint(browser, Fleet.running(FEW, FEW_FPS), FEW, span_s, LAPTOP),
                 "throttled": lambda: throttle(browser, span_s),
@@ -163,6 +163,7 @@ def paint(
     cameras: int,
     span_s: float,
     screen: tuple[int, int],
+    *,
     columns: int = 0,
 ) -> Sample:
     """One browser that shows all cameras, in so many columns; 0 for as the wall likes."""
