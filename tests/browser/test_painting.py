@@ -200,17 +200,3 @@ def test_a_size_is_rounded_up_so_that_it_changes_seldom(lone_page: Page) -> None
         }"""
     )
     assert found == [0, 16, 160, 176, 320, 65535]
-
-
-def test_what_the_page_fetches_ahead_is_what_it_runs(lone_page: Page) -> None:
-    fetched: list[str] = []
-    lone_page.on("request", lambda request: fetched.append(request.url))
-    lone_page.goto("/")
-    expect(lone_page.locator("#empty")).to_be_visible()
-    ahead = lone_page.locator("link[rel=modulepreload]").evaluate_all(
-        "(links) => links.map((link) => link.href)"
-    )
-    assert ahead
-    assert sorted(url for url in fetched if url.endswith(".js")) == sorted(
-        {*ahead, f"{lone_page.url}static/wall.js"}
-    )
