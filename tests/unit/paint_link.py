@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from random import Random
 
 from camfleet_hub.web.window import Window
 
@@ -19,6 +20,7 @@ class PaintLink:
         rate: bytes per millisecond.
         delay_ms: one way.
         decode_ms: of one frame, one after the other.
+        pause_ms: up to so much longer than a refresh the browser waits with each painting.
         ages_ms: from sending to painting, of each frame.
     """
 
@@ -27,6 +29,7 @@ class PaintLink:
     size_bytes: int
     decode_ms: float = 0.0
     fps: float = 1000.0
+    pause_ms: int = 0
     window: Window = field(default_factory=Window)
     ages_ms: list[float] = field(default_factory=list)
     painted_bytes: int = 0
@@ -34,6 +37,8 @@ class PaintLink:
     most_bytes: int = 0
     _number: int = 0
     _messages: int = 0
+    _paints_ms: int = 0
+    _random: Random = field(default_factory=lambda: Random(1))
     _free_ms: float = 0.0
     _decoded_ms: float = 0.0
     _offered: float = 0.0
@@ -79,8 +84,9 @@ class PaintLink:
         return len(numbers)
 
     def _paint(self) -> None:
-        if self.now_ms % REFRESH_MS:
+        if self.now_ms < self._paints_ms:
             return
+        self._paints_ms = self.now_ms + REFRESH_MS + self._random.randint(0, self.pause_ms)
         painted = []
         while self._due and self._due[0][0] <= self.now_ms:
             _, number, sent_ms = self._due.popleft()

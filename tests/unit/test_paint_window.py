@@ -58,6 +58,14 @@ def test_a_slow_browser_is_sent_what_it_paints_and_no_more() -> None:
     assert len(link.ages_ms) >= 0.85 * 30_000 / 5
 
 
+def test_a_browser_that_paints_now_and_then_is_sent_most_of_what_there_is() -> None:
+    link = PaintLink(rate=8000 * MBIT, delay_ms=0, size_bytes=3 * KB, fps=500, pause_ms=200)
+    link.run(5000)
+    link.run(20_000)
+    assert len(link.ages_ms) >= 0.7 * 500 * 20
+    assert max(link.ages_ms) <= 500
+
+
 def test_a_fast_link_carries_all_that_there_is() -> None:
     link = PaintLink(rate=1000 * MBIT, delay_ms=20, size_bytes=20 * KB, fps=900)
     link.run(3000)
