@@ -7,6 +7,7 @@ who does not ask, does not read, or does not come to an end.
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any, Final
 
 from starlette.requests import HTTPConnection
@@ -24,6 +25,7 @@ REQUEST_S: Final = 10.0  # for a request's head: far more than a bad mobile link
 MAX_HEAD_BYTES: Final = 65_536  # of a request; what comes at once may be more
 _NO_TEXT: Final = 1007  # RFC 6455, 7.4.1
 _RETRY_S: Final = 5  # said to who is one too many
+UNSENT_BYTES: Final = 131_072  # that the kernel holds of a wall; by itself it takes megabytes
 WRITE_S: Final = 10.0  # for what is buffered to be read: a 4K JPEG over 2 Mbit/s
 
 
@@ -156,6 +158,13 @@ class HttpConnection(_Connection, HttpToolsProtocol):
 
 class WebSocketConnection(_Connection, WebSocketsSansIOProtocol):
     """Cuts off who does not read; who says nothing is found out by uvicorn's pings."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own signature
+        """Bound what waits unsent; what is under way is the window's (tcp(7))."""
+        super().connection_made(transport)
+        link = transport.get_extra_info("socket")
+        if link is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
     def send_receive_event_to_app(self) -> None:
         """Hand a message on, and hang up on text that is none (RFC 6455, 8.1).
