@@ -38,7 +38,7 @@ class PaintLink:
     _number: int = 0
     _messages: int = 0
     _paints_ms: int = 0
-    _random: Random = field(default_factory=lambda: Random(1))
+    _random: Random = field(default_factory=lambda: Random(1))  # noqa: S311 - the same each time
     _free_ms: float = 0.0
     _decoded_ms: float = 0.0
     _offered: float = 0.0
