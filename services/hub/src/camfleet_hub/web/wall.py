@@ -33,6 +33,8 @@ _TRY_AGAIN_LATER: Final = 1013  # the registry of RFC 6455, 11.7
 MOST_VIEWERS: Final = 384  # so that of the web server's connections some are left for all else
 _TOGETHER_S: Final = 0.008  # half a refresh: a browser paints no sooner, and a message costs it
 _CHOOSE_S: Final = 0.5
+_IDLE_S: Final = 2.0  # without an acknowledgement
+_LOOK_S: Final = 0.1
 _NS_PER_MS: Final = 1e6
 _MAX_REASON_BYTES: Final = 123  # of a close frame: RFC 6455, 5.5
 
@@ -110,6 +112,7 @@ class _Session:
         self._making: dict[int, _Making] = {}
         self._heard: set[str] = set()
         self._chosen_s = 0.0
+        self._painted_s = asyncio.get_running_loop().time()
         self._choosing: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -149,6 +152,7 @@ class _Session:
     async def _take(self, message: Message, received_ms: float) -> None:
         match message:
             case Painted(frames):
+                self._painted_s = asyncio.get_running_loop().time()
                 self._viewer.painted(frames, time.monotonic_ns(), round(received_ms * _NS_PER_MS))
                 self._woken.set()
             case Show(tiles):
@@ -180,7 +184,9 @@ class _Session:
             while frames := self._take_frames():
                 await self._socket.send_bytes(join(frames))
                 has_sent = True
-            if has_sent:  # what comes until then goes as one message
+            if begun_s > self._painted_s + _IDLE_S:  # it paints nothing: look at it now and then
+                await asyncio.sleep(_LOOK_S)
+            elif has_sent:  # what comes until then goes as one message
                 await asyncio.sleep(max(0.0, begun_s + _TOGETHER_S - loop.time()))
 
     def _choose(self) -> None:
