@@ -137,8 +137,8 @@ def parse(message: bytes) -> Iterator[tuple[Any, ...]]:
 async def look(url: str, viewers: int, span_s: float, told: Path) -> None:
     """Be so many viewers of all cameras; make the file when all are shown, and write it."""
     with urllib.request.urlopen(f"{url}api/nodes") as answer:  # noqa: S310, ASYNC210 - our own hub
-        nodes = json.loads(answer.read())
-    cameras = [one["id"] for node in items(nodes) for one in node["cameras"]]
+        nodes = json.loads(answer.read())["nodes"]
+    cameras = [one["id"] for node in nodes for one in node["cameras"]]
     crowd = Crowd()
     socket_url = f"{url.replace('http', 'ws', 1)}ws/wall"
     tasks = [
@@ -163,11 +163,6 @@ async def look(url: str, viewers: int, span_s: float, told: Path) -> None:
         "fps": len(crowd.ages_ms) / span_s / viewers / len(cameras),
     }
     await asyncio.to_thread(told.write_text, json.dumps(sample))
-
-
-def items(found: dict[str, Any] | list[Any]) -> list[Any]:
-    """What a list of the API has in it, whether it comes in pages or not."""
-    return list(found["items"] if isinstance(found, dict) else found)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,10 @@ STALL_S = 3.0
 TIMEOUT_S = 30.0
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 
 
 class Endless:
@@ -94,6 +98,33 @@ async def test_a_reader_that_does_not_read_is_cut_off(monkeypatch: pytest.Monkey
             mute.sendall(REQUEST)
             async with asyncio.timeout(TIMEOUT_S):
                 await app.ended.wait()
+
+
+async def test_little_is_buffered_for_a_wall_that_does_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "WRITE_S", SHORT_S)
+    sent: list[int] = []
+    ended = asyncio.Event()
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        try:
+            while True:
+                await send({"type": "websocket.send", "bytes": bytes(50_000)})
+                sent.append(50_000)
+        finally:
+            ended.set()
+
+    async with serving(app) as address:
+        with closing(socket.socket()) as mute:
+            mute.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+            mute.connect(address)
+            mute.sendall(UPGRADE)
+            async with asyncio.timeout(TIMEOUT_S):
+                await ended.wait()
+    assert 0 < sum(sent) <= 8 * connection.UNSENT_BYTES
 
 
 async def test_a_reader_that_reads_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

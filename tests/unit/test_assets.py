@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from camfleet_hub.web.assets import Assets, load_assets
+from camfleet_hub.web.assets import Assets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +23,10 @@ PAGE = """<meta name="page" content="">
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "a.js").write_text('import { b } from "./b.js";\nb();\n')
-    (tmp_path / "b.js").write_text('import { c } from "./c.js";\n/** import("./d.js").D */\n')
-    (tmp_path / "c.js").write_text('import { b } from "./b.js";\n')
+    (tmp_path / "b.js").write_text(
+        'import { c } from "./c.js";\n/** import("./d.js").D */\nexport function b() {}\n'
+    )
+    (tmp_path / "c.js").write_text("export const c = 1;\n")
     (tmp_path / "wall.css").write_text("body {}\n")
     return tmp_path
 
@@ -63,19 +65,26 @@ def ask(
     return Answer(sent[0]["status"], told, b"".join(one.get("body", b"") for one in sent[1:]))
 
 
-def test_a_page_names_the_version_of_its_files_and_every_module_that_is_imported(
-    folder: Path,
-) -> None:
+def test_a_page_names_the_version_of_its_files_and_one_script(folder: Path) -> None:
     assets = Assets(folder)
     at = f"/static/{assets.version}/"
     assert assets.page(PAGE).body.decode() == (
         f'<meta name="page" content="{assets.version}">\n'
         f'<link rel="stylesheet" href="{at}wall.css">\n'
         '<link rel="icon" href="/static/icon.svg">\n'
-        f'<link rel="modulepreload" href="{at}b.js">\n'
-        f'    <link rel="modulepreload" href="{at}c.js">\n'
-        f'    <script type="module" src="{at}a.js"></script>'
+        f'<script type="module" src="{at}whole-a.js"></script>'
     )
+
+
+def test_the_script_of_a_page_is_kept_forever(folder: Path) -> None:
+    assets = Assets(folder)
+    assert ask(assets, f"/{assets.version}/whole-a.js").status == 404
+    assets.page(PAGE)
+    script = ask(assets, f"/{assets.version}/whole-a.js")
+    assert "export" not in script.body.decode()
+    assert "function b() {}" in script.body.decode()
+    assert "immutable" in script.headers["cache-control"]
+    assert script.headers["content-type"] == "text/javascript; charset=utf-8"
 
 
 def test_the_version_changes_with_any_file(folder: Path) -> None:
@@ -115,9 +124,3 @@ def test_what_is_not_there_is_not_found(folder: Path, path: str) -> None:
 
 def test_nothing_can_be_put_there(folder: Path) -> None:
     assert ask(Assets(folder), "/a.js", "POST").status == 405
-
-
-def test_every_module_of_the_wall_is_one_that_is_there() -> None:
-    modules = load_assets().modules("wall.js")
-    assert len(modules) > 20
-    assert all(load_assets().text(name) for name in modules)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from tests.unit.paint_link import MS, PaintLink
 
@@ -56,6 +58,14 @@ def test_a_slow_browser_is_sent_what_it_paints_and_no_more() -> None:
     assert len(link.ages_ms) >= 0.85 * 30_000 / 5
 
 
+def test_a_browser_that_paints_now_and_then_is_sent_most_of_what_there_is() -> None:
+    link = PaintLink(rate=8000 * MBIT, delay_ms=0, size_bytes=3 * KB, fps=500, pause_ms=200)
+    link.run(5000)
+    link.run(20_000)
+    assert len(link.ages_ms) >= 0.7 * 500 * 20
+    assert max(link.ages_ms) <= 500
+
+
 def test_a_fast_link_carries_all_that_there_is() -> None:
     link = PaintLink(rate=1000 * MBIT, delay_ms=20, size_bytes=20 * KB, fps=900)
     link.run(3000)
@@ -96,3 +106,46 @@ def test_a_large_frame_waits_for_two_others_at_most(size_bytes: int) -> None:
     link.run(20_000)
     assert link.most_bytes <= 3 * size_bytes
     assert len(link.ages_ms) >= 0.9 * 20_000 / (size_bytes / (20 * MBIT))
+
+
+def test_acknowledgements_that_were_held_up_do_not_pass_for_a_fast_link() -> None:
+    window = Window()
+    for number in range(10):  # 250 bytes per ms
+        window.send(number, 10 * KB, 40 * number * MS)
+    acknowledge(window, range(5), 700)
+    window.send(10, 10 * KB, 701 * MS)
+    acknowledge(window, range(5, 10), 702)
+    acknowledge(window, [10], 740)
+    assert window.message_bytes(740 * MS) <= 17 * 250
+
+
+def test_frames_of_one_message_do_not_lengthen_the_least_round_trip() -> None:
+    window = Window()
+    window.send(0, 10 * KB, 0)
+    acknowledge(window, [0], 20)
+    for number in (1, 3, 5):
+        now_ms = 1000 * number
+        window.send(number, 100 * KB, now_ms * MS)
+        window.send(number + 1, 100 * KB, now_ms * MS)
+        acknowledge(window, [number, number + 1], now_ms + 200)
+    assert window.size_bytes(5200 * MS) <= 1.5 * 1000 * (20 + 34)
+
+
+def test_a_browser_that_paused_once_has_no_longer_way() -> None:
+    window = Window()
+    window.send(0, 10 * KB, 0)
+    acknowledge(window, [0], 20)
+    window.send(1, 10 * KB, 100 * MS)
+    acknowledge(window, [1], 900)
+    assert window.size_bytes(900 * MS) <= 1.5 * 500 * (20 + 34)
+
+
+def test_a_slow_link_gets_one_frame_a_message() -> None:
+    link = PaintLink(rate=2 * MBIT, delay_ms=5, size_bytes=10 * KB).run(3000)
+    assert 0 < link.window.message_bytes(link.now_ms * MS) < 10 * KB
+
+
+def acknowledge(window: Window, numbers: Iterable[int], now_ms: int) -> None:
+    for number in numbers:
+        window.acknowledge(number, now_ms * MS)
+    window.measure(now_ms * MS)

@@ -19,6 +19,7 @@ from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.wall import Wall
+from camfleet_hub.web.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -155,14 +156,28 @@ async def test_a_picture_that_is_none_is_tried_once(feed: Feed) -> None:
         assert await browser.tile() == 0
 
 
-async def test_frames_that_are_due_together_are_one_message(feed: Feed) -> None:
+async def test_frames_that_are_due_together_are_one_message_on_a_fast_link(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What this machine has time for would decide otherwise.
+    monkeypatch.setattr(Window, "has_room", lambda *_: True)
+    monkeypatch.setattr(Window, "message_bytes", lambda *_: 65_536)
+    for camera in "abcd":
+        feed.send(f"{camera}/main")
     async with serving(feed, Pictures(80)) as browser:
         browser.show("pi/a", "pi/b", "pi/c", "pi/d")
-        for camera in "abcd":
-            feed.send(f"{camera}/main")
-        assert await browser.tile() == 0  # alone: nobody knows the link yet
         several = await browser.pictures.get()
-    assert struct.unpack_from("<BBH", several) == (1, 2, 3)
+    assert struct.unpack_from("<BBH", several) == (1, 2, 4)
+
+
+async def test_the_first_frame_comes_alone_for_nobody_knows_the_link_yet(feed: Feed) -> None:
+    for camera in "abcd":
+        feed.send(f"{camera}/main")
+    async with serving(feed, Pictures(80)) as browser:
+        browser.show("pi/a", "pi/b", "pi/c", "pi/d")
+        alone = await browser.pictures.get()
+        assert browser.pictures.empty()
+    assert struct.unpack_from("<BB", alone) == (1, 1)
 
 
 async def test_a_camera_that_comes_later_is_shown_at_once(feed: Feed) -> None:

@@ -17,10 +17,12 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from camfleet_hub.web.bundle import bundle
+
 _FOLDER: Final = Path(__file__).parent / "static"
-_IMPORT: Final = re.compile(r'\bfrom "\./([\w-]+\.js)"')
 _SCRIPT: Final = re.compile(r'<script type="module" src="/static/([\w-]+\.js)"></script>')
 _ADDRESS: Final = re.compile(r'(?<=")/static/(?=[\w-]+\.(?:js|css)")')
+_WHOLE: Final = "whole-"  # before the name of a module with all that it imports
 _DIGITS: Final = 12
 _FOREVER: Final = "private, max-age=31536000, immutable"  # RFC 8246
 _VERSION: Final = '<meta name="page" content="'
@@ -61,13 +63,14 @@ class Assets:
     def __init__(self, folder: Path) -> None:
         bodies = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
         self._files = {name: Asset(body, _media_type(name)) for name, body in bodies.items()}
+        self._scripts: dict[str, Asset] = {}
         self.version = _digest(b"".join(bodies.values()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one file, by its name or by its version and its name."""
         path = scope["path"].removeprefix(scope.get("root_path", "")).removeprefix("/")
         name = path.removeprefix(f"{self.version}/")
-        asset = self._files.get(name)
+        asset = self._files.get(name) or self._scripts.get(name)
         answer: Response
         if scope["method"] not in {"GET", "HEAD"}:
             answer = PlainTextResponse("want GET or HEAD", 405, headers={"Allow": "GET, HEAD"})
@@ -82,21 +85,18 @@ class Assets:
         return self._files[name].body.decode()
 
     def page(self, text: str) -> Asset:
-        """Make a page of a text: every file by its version, and all modules asked for at once."""
-        text = _SCRIPT.sub(lambda found: self._preloads(found[1]) + found[0], text)
+        """Make a page of a text: every file by its version, and its modules as one script."""
+        text = _SCRIPT.sub(lambda found: found[0].replace(found[1], self._script(found[1])), text)
         text = _ADDRESS.sub(f"/static/{self.version}/", text)
         return Asset(text.replace(_VERSION, _VERSION + self.version).encode(), "text/html")
 
-    def modules(self, name: str) -> list[str]:
-        """What a module imports, and what that imports, each once."""
-        found = [name]
-        for one in found:  # it grows meanwhile
-            found += [new for new in _IMPORT.findall(self.text(one)) if new not in found]
-        return found[1:]
-
-    def _preloads(self, name: str) -> str:
-        links = [f'<link rel="modulepreload" href="/static/{one}">' for one in self.modules(name)]
-        return "".join(f"{link}\n    " for link in links)
+    def _script(self, name: str) -> str:
+        """Serve a module with all that it imports; return the name that it has then."""
+        whole = _WHOLE + name
+        if whole not in self._scripts:
+            text = bundle(name, self.text)
+            self._scripts[whole] = Asset(text.encode(), _media_type(whole))
+        return whole
 
 
 @cache

@@ -7,6 +7,7 @@ who does not ask, does not read, or does not come to an end.
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ MOST_FRAGMENTS: Final = 1024  # of one message; browsers send theirs in few
 _PIECE_BYTES: Final = 4096  # of a WebSocket; so many empty frames are read in milliseconds
 _NO_TEXT: Final = 1007  # RFC 6455, 7.4.1
 _RETRY_S: Final = 5  # said to who is one too many
+UNSENT_BYTES: Final = 131_072  # that the kernel holds of a wall; by itself it takes megabytes
 WRITE_S: Final = 10.0  # for what is buffered to be read: a 4K JPEG over 2 Mbit/s
 
 
@@ -207,6 +209,13 @@ class WebSocketConnection(_Connection, WebSocketsSansIOProtocol):
             self.transport.resume_reading()
         else:
             self.read_paused = True  # as uvicorn has it
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own signature
+        """Bound what waits unsent; what is under way is the window's (tcp(7))."""
+        super().connection_made(transport)
+        link = transport.get_extra_info("socket")
+        if link is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
     def send_receive_event_to_app(self) -> None:
         """Hand a message on, and hang up on text that is none (RFC 6455, 8.1).

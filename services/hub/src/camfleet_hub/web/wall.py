@@ -32,8 +32,9 @@ _UNFIT: Final = frozenset({1002, 1007, 1009})  # no WebSocket, no text, too larg
 _TRY_AGAIN_LATER: Final = 1013  # the registry of RFC 6455, 11.7
 MOST_VIEWERS: Final = 384  # so that of the web server's connections some are left for all else
 _TOGETHER_S: Final = 0.008  # half a refresh: a browser paints no sooner, and a message costs it
-_MESSAGE_BYTES: Final = 65_536  # about; a browser begins with none of it before it has all
 _CHOOSE_S: Final = 0.5
+_IDLE_S: Final = 2.0  # without an acknowledgement
+_LOOK_S: Final = 0.1
 _NS_PER_MS: Final = 1e6
 _MAX_REASON_BYTES: Final = 123  # of a close frame: RFC 6455, 5.5
 
@@ -111,6 +112,7 @@ class _Session:
         self._making: dict[int, _Making] = {}
         self._heard: set[str] = set()
         self._chosen_s = 0.0
+        self._painted_s = asyncio.get_running_loop().time()
         self._choosing: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -150,6 +152,7 @@ class _Session:
     async def _take(self, message: Message, received_ms: float) -> None:
         match message:
             case Painted(frames):
+                self._painted_s = asyncio.get_running_loop().time()
                 self._viewer.painted(frames, time.monotonic_ns(), round(received_ms * _NS_PER_MS))
                 self._woken.set()
             case Show(tiles):
@@ -181,7 +184,9 @@ class _Session:
             while frames := self._take_frames():
                 await self._socket.send_bytes(join(frames))
                 has_sent = True
-            if has_sent:  # what comes until then goes as one message
+            if begun_s > self._painted_s + _IDLE_S:  # it paints nothing: look at it now and then
+                await asyncio.sleep(_LOOK_S)
+            elif has_sent:  # what comes until then goes as one message
                 await asyncio.sleep(max(0.0, begun_s + _TOGETHER_S - loop.time()))
 
     def _choose(self) -> None:
@@ -208,10 +213,10 @@ class _Session:
     def _take_frames(self) -> list[tuple[bytes, Payload]]:
         """Take what may be sent now, as much as makes a message."""
         frames: list[tuple[bytes, Payload]] = []
-        left_bytes = _MESSAGE_BYTES
         now_ns = time.monotonic_ns()
+        left_bytes = self._viewer.window.message_bytes(now_ns)
         for newest in self._viewer.due():
-            if left_bytes <= 0 or not self._viewer.window.has_room(now_ns):
+            if (frames and left_bytes <= 0) or not self._viewer.window.has_room(now_ns):
                 break
             due, jpeg = self._picture(newest)
             if jpeg is None:

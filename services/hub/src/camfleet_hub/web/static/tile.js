@@ -138,7 +138,7 @@ export class Tile {
     const pausedMs = this.#pausedMs === null ? null : now.browserMs - this.#pausedMs;
     const here = { isLinked: now.isLinked, isBroken, pausedMs };
     const told = condition(this.state, ageMs, here, this.#camera.rejection?.reason);
-    this.element.dataset.state = told.name;
+    if (this.element.dataset.state !== told.name) this.element.dataset.state = told.name;
     this.element.toggleAttribute("data-painted", this.#screen.hasPicture);
     this.snapshot.hidden = !this.hasPicture;
     find(this.element, ".hide").hidden = this.state === "online"; // it would come back at once
@@ -255,13 +255,20 @@ function label(element, number) {
   button.setAttribute("aria-describedby", `slate-${number}`);
 }
 
+/** @type {WeakMap<Element, Map<string, any>>} each looked for once: tiles are told thrice a second */
+const PARTS = new WeakMap();
+
 /**
  * @param {Element} element
  * @param {string} selector
  * @returns {any} the template holds it
  */
 function find(element, selector) {
-  return element.querySelector(selector);
+  const parts = PARTS.get(element) ?? new Map();
+  if (!parts.size) PARTS.set(element, parts);
+  const part = parts.get(selector) ?? element.querySelector(selector);
+  parts.set(selector, part);
+  return part;
 }
 
 /**
