@@ -209,6 +209,18 @@ async def test_who_is_one_too_many_to_serve_is_told_so_with_a_problem(
         assert not viewer.at_eof()
 
 
+async def test_who_asks_for_the_health_is_answered_however_many_are_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "_MAX_CONCURRENT", 2)
+    monkeypatch.setattr(connection, "SPARE", 0)
+    asking = REQUEST.replace(b" / ", b" /healthz ")
+    async with serving(Endless()) as address, calling(address, REQUEST) as viewer:
+        assert await is_served(viewer)
+        async with calling(address, asking) as late:
+            assert await is_served(late)
+
+
 ENDLESS = {
     "the target": (b"GET /", b"x"),
     "a header's field": (b"GET / HTTP/1.1\r\nX: ", b"x"),

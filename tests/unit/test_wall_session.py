@@ -15,6 +15,7 @@ import pytest
 from camfleet.frame import Frame, FrameHeader
 from camfleet_hub.demand import Demand
 from camfleet_hub.permission import ANYBODY, Sight
+from camfleet_hub.web import wall
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.pictures import Pictures
@@ -141,6 +142,23 @@ async def test_a_raw_picture_holds_up_no_other_tile_and_is_shown_when_it_is_read
         assert list(pictures.made) == [1]
         pictures.made[1].set_result(b"jpeg")
         assert await browser.tile() == 0
+
+
+async def test_who_changes_tiles_all_the_time_has_no_more_pictures_begun(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wall, "MAX_TILES", 3)
+    pictures = SlowPictures()
+    async with serving(feed, pictures) as browser:
+        feed.send("front/main")
+        for number in range(1, 6):
+            feed.fleet.accept(raw(number))
+            browser.show("pi/raw", "pi/front")
+            assert await browser.tile() == 1  # so the former one was looked at
+            feed.send("front/main")
+        assert len(pictures.made) == 3
+        pictures.made[1].set_result(b"jpeg")
+        await until(lambda: len(pictures.made) == 4)
 
 
 async def test_a_picture_that_is_none_is_tried_once(feed: Feed) -> None:

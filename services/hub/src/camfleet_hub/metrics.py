@@ -140,7 +140,8 @@ class FleetCollector(Collector):
     def _rejected_viewers(self) -> Metric:
         rejected = CounterMetricFamily(
             "camfleet_viewers_rejected",
-            "Browsers that were sent away: from another page, with a bad message, or too many.",
+            "Browsers that were sent away: from another page, with a bad message, one too many, or "
+            "above the share of one account.",
             labels=["reason"],
         )
         for reason, count in self._viewers_rejected.copy().items():

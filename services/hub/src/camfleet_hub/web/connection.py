@@ -25,6 +25,7 @@ MAX_PIPELINED: Final = 16  # requests that wait behind another; of browsers ther
 SPARE: Final = 16  # that are kept free of who waits: one that gives way is gone a moment later
 REQUEST_S: Final = 10.0  # for a request's head: far more than a bad mobile link needs
 MAX_HEAD_BYTES: Final = 65_536  # of a request; what comes at once may be more
+HEALTH: Final = "/healthz"  # answered however many are here: who asks may start the hub anew
 MOST_FRAGMENTS: Final = 1024  # of one message; browsers send theirs in few
 _PIECE_BYTES: Final = 4096  # of a WebSocket; so many empty frames are read in milliseconds
 _NO_TEXT: Final = 1007  # RFC 6455, 7.4.1
@@ -137,7 +138,11 @@ class HttpConnection(_Connection, HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's own type has twenty lines
         """Begin to answer, with a problem where uvicorn finds that too many are here."""
-        answering: Any = _crowded if app is service_unavailable else app
+        answering: Any = app
+        if app is service_unavailable and self.scope["path"] != HEALTH:
+            answering = _crowded
+        elif app is service_unavailable:  # a hub that is full is a healthy one
+            answering = self.app
         super()._start_asgi_task(cycle, answering)
 
     def _make_room(self) -> None:

@@ -19,7 +19,7 @@ from camfleet_hub.demand import Demand
 from camfleet_hub.permission import Sight
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
-from camfleet_hub.web.messages import Message, Painted, Ping, Show, parse
+from camfleet_hub.web.messages import MAX_TILES, Message, Painted, Ping, Show, parse
 from camfleet_hub.web.origin import is_same_origin
 from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.size import EIGHTHS
@@ -110,6 +110,7 @@ class _Session:
         self._viewer = Viewer()
         self._woken = asyncio.Event()
         self._making: dict[int, _Making] = {}
+        self._unfinished = 0  # pictures that were begun, for tiles that have gone too
         self._heard: set[str] = set()
         self._chosen_s = 0.0
         self._painted_s = asyncio.get_running_loop().time()
@@ -238,9 +239,12 @@ class _Session:
             return due, frame.payload
         making = self._making.get(due.tile)
         if making is None or making.due.stream is not due.stream:
+            if self._unfinished >= MAX_TILES:  # who changes its tiles all the time waits
+                return due, None
             jpeg = self._wall.pictures.make(due.stream, frame, due.eighths)
             making = self._making[due.tile] = _Making(due, jpeg)
-            jpeg.add_done_callback(lambda _: self._woken.set())
+            self._unfinished += 1
+            jpeg.add_done_callback(self._finish)
         if not making.jpeg.done():
             return making.due, None
         made = making.jpeg.result()
@@ -249,6 +253,10 @@ class _Session:
             self._viewer.pass_over(making.due)
             self._woken.set()  # perhaps of a newer one
         return making.due, made
+
+    def _finish(self, _jpeg: asyncio.Future[Payload | None]) -> None:
+        self._unfinished -= 1
+        self._woken.set()
 
     async def _tell(self) -> None:
         async for text in self._wall.bulletin.editions(self._sight):
