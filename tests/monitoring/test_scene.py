@@ -81,7 +81,7 @@ def test_the_right_alerts_fire_and_no_others(
     with LinkEmulator(house.nodes_address) as link:
         slow = house.start_node("slow", settings=cameras(20))
         house.start_node("late", settings={"CAMFLEET_NODE_HUB": link.address, **cameras(10)})
-        house.start_node("hot", settings=cameras(10), program=machine.program())
+        house.start_node("hot", settings=cameras(10) | machine.settings)
         dead = house.start_node("dead", settings=cameras(10))
         house.await_frames(*(f"{name}/door" for name in ("slow", "late", "hot", "dead")), more=2)
         prometheus = watch(house, tmp_path / "prometheus")
