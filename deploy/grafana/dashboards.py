@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from grafana_foundation_sdk.builders import (
     common,
@@ -19,7 +19,17 @@ from grafana_foundation_sdk.builders import (
     timeseries,
 )
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.common import BigValueColorMode, FieldTextAlignment, StackingMode
+from grafana_foundation_sdk.models.common import (
+    BigValueColorMode,
+    BigValueGraphMode,
+    FieldTextAlignment,
+    LegendDisplayMode,
+    LegendPlacement,
+    LineInterpolation,
+    SortOrder,
+    StackingMode,
+    TooltipDisplayMode,
+)
 from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
     DashboardLinkType,
@@ -28,6 +38,9 @@ from grafana_foundation_sdk.models.dashboard import (
     DynamicConfigValue,
     Threshold,
     ThresholdsMode,
+    ValueMap,
+    ValueMappingResult,
+    VariableOption,
     VariableRefresh,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
@@ -42,6 +55,14 @@ GREEN, YELLOW, RED = "green", "yellow", "red"
 HALF, THIRD, QUARTER, WHOLE = 12, 8, 6, 24
 HEIGHT: Final = 8
 OF_NODE: Final = 'node="$node"'
+COUNTED: Final = frozenset({"fps", "cps", "short"})
+COLORED: Final = {"type": "color-text"}
+NO_OR_YES: Final = ValueMap(
+    options={
+        "0": ValueMappingResult(text="no", color=RED),
+        "1": ValueMappingResult(text="yes", color=GREEN),
+    }
+)
 
 Query = tuple[str, str]  # a legend and an expression
 
@@ -95,6 +116,7 @@ def fleet() -> dashboard.Dashboard:
                 "Frames received",
                 "fps",
                 ("{{node}}", "sum by (node) (camfleet:camera_received:fps)"),
+                sort="lowest",
             )
         )
         .with_panel(
@@ -102,17 +124,23 @@ def fleet() -> dashboard.Dashboard:
                 "From capture to the hub, p95",
                 "s",
                 ("{{node}}", "camfleet:node_latency_seconds:p95"),
+                sort="highest",
             )
         )
         .with_panel(
-            _plot("Share of frames lost", "percentunit", ("{{node}}", "camfleet:node_lost:ratio"))
+            _plot(
+                "Share of frames lost",
+                "percentunit",
+                ("{{node}}", "camfleet:node_lost:ratio"),
+                sort="highest",
+            ).axis_soft_max(0.05)
         )
     )
 
 
 def node() -> dashboard.Dashboard:
     """One node in depth."""
-    stage = f"camfleet:camera_latency_seconds:mean{{{OF_NODE}, stage=%r}}"
+    stage = f'camfleet:camera_latency_seconds:mean{{{OF_NODE}, camera="$camera", stage=%r}}'
     encoded, sent, received, painted = (
         stage.replace("%r", f'"{name}"') for name in ("encoded", "sent", "received", "painted")
     )
@@ -127,13 +155,25 @@ def node() -> dashboard.Dashboard:
             .query("label_values(camfleet_node_online, node)")
             .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         )
+        .with_variable(
+            dashboard.QueryVariable("camera")
+            .label("Camera")
+            .datasource(SOURCE)
+            .query(f"label_values(camfleet_camera_online{{{OF_NODE}}}, camera)")
+            .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+            .multi(True)
+            .include_all(True)
+            .current(VariableOption(text="All", value="$__all"))
+        )
         .link(
             dashboard.DashboardLink("This node on the wall")
             .type(DashboardLinkType.LINK)
             .url("${wall}/node/${node}")
             .target_blank(True)
         )
-        .with_panel(_number("Online", f"camfleet:node_online:bool{{{OF_NODE}}}", low=1))
+        .with_panel(
+            _number("Online", f"camfleet:node_online:bool{{{OF_NODE}}}").mappings([NO_OR_YES])
+        )
         .with_panel(
             _number(
                 "Silent for",
@@ -159,25 +199,19 @@ def node() -> dashboard.Dashboard:
         )
         .with_panel(
             _plot(
-                "Latency by stage, and how far it may be off",
+                "$camera: latency by stage, and how far it may be off",
                 "s",
-                ("{{camera}}: captured and encoded", encoded),
-                (
-                    "{{camera}}: waited on the node",
-                    f"clamp_min({sent} - ignoring (stage) {encoded}, 0)",
-                ),
-                (
-                    "{{camera}}: on its way to the hub",
-                    f"clamp_min({received} - ignoring (stage) {sent}, 0)",
-                ),
-                (
-                    "{{camera}}: to the screen",
-                    on_screen,
-                ),
+                ("captured and encoded", encoded),
+                ("waited on the node", f"clamp_min({sent} - ignoring (stage) {encoded}, 0)"),
+                ("on its way to the hub", f"clamp_min({received} - ignoring (stage) {sent}, 0)"),
+                ("to the screen", on_screen),
                 ("± uncertainty", f"max(camfleet_clock_uncertainty_seconds{{{OF_NODE}}})"),
                 is_stacked=True,
                 apart="± uncertainty",
             )
+            .span(WHOLE)
+            .repeat("camera")  # stages of one camera are a sum, those of two are not
+            .max_per_row(2)
         )
         .with_panel(
             _plot(
@@ -224,6 +258,7 @@ def node() -> dashboard.Dashboard:
                 "s",
                 ("round trip", f"max(camfleet_round_trip_seconds{{{OF_NODE}}})"),
                 ("clock offset", f"max(camfleet_clock_offset_seconds{{{OF_NODE}}})"),
+                lowest=None,
             )
         )
         .with_panel(
@@ -237,7 +272,7 @@ def node() -> dashboard.Dashboard:
             )
         )
         .with_panel(_plot("Temperature", "celsius", ("processor", _machine("temperature_celsius"))))
-        .with_panel(_plot("Processor", "percentunit", ("busy", _machine("cpu_ratio"))))
+        .with_panel(_plot("Processor", "percentunit", ("busy", _machine("cpu_ratio")), highest=1))
         .with_panel(
             _plot(
                 "Memory of the machine",
@@ -252,10 +287,15 @@ def node() -> dashboard.Dashboard:
                 "bool_yes_no",
                 ("under-voltage", _machine("under_voltage")),
                 ("throttled", _machine("throttled")),
+                highest=1,
             )
+            .decimals(0)
+            .line_interpolation(LineInterpolation.STEP_AFTER)
         )
-        .with_panel(_plot("Wi-Fi", "dBm", ("signal", _machine("wifi_signal_dbm"))))
-        .with_panel(_plot("Disk free", "percentunit", ("disk", _machine("disk_free_ratio"))))
+        .with_panel(_plot("Wi-Fi", "dBm", ("signal", _machine("wifi_signal_dbm")), lowest=None))
+        .with_panel(
+            _plot("Disk free", "percentunit", ("disk", _machine("disk_free_ratio")), highest=1)
+        )
         .with_panel(_number("Machine up for", _machine("uptime_seconds"), unit="s"))
     )
 
@@ -264,9 +304,10 @@ def hub() -> dashboard.Dashboard:
     """The hub itself."""
     job = 'job="camfleet"'
     rate = "[$__rate_interval]"
+    nothing = 'label_replace(vector(0), "reason", "none", "", "")'  # so that it has a name
     return (
         _board("hub", "camfleet hub")
-        .with_panel(_number("Healthy", "min(camfleet_hub_healthy)", low=1))
+        .with_panel(_number("Healthy", "min(camfleet_hub_healthy)").mappings([NO_OR_YES]))
         .with_panel(_number("Browsers on the wall", "sum(camfleet_viewers)"))
         .with_panel(_number("Programs that read frames", "sum(camfleet_subscribers)"))
         .with_panel(_number("Up for", f"time() - process_start_time_seconds{{{job}}}", unit="s"))
@@ -286,6 +327,7 @@ def hub() -> dashboard.Dashboard:
                 "Time of each port's thread that is used",
                 "percentunit",
                 ("{{port}}", "camfleet:port_busy:ratio"),
+                highest=1,
             )
         )
         .with_panel(
@@ -316,7 +358,12 @@ def hub() -> dashboard.Dashboard:
             )
         )
         .with_panel(
-            _plot("Disk free", "percentunit", ("state", "min(camfleet_hub_disk_free_ratio)"))
+            _plot(
+                "Disk free",
+                "percentunit",
+                ("state", "min(camfleet_hub_disk_free_ratio)"),
+                highest=1,
+            )
         )
         .with_panel(
             _plot(
@@ -342,7 +389,7 @@ def hub() -> dashboard.Dashboard:
                 "cps",
                 (
                     "{{reason}}",
-                    f"sum by (reason) (rate(camfleet_messages_rejected_total{rate})) or vector(0)",
+                    f"sum by (reason) (rate(camfleet_messages_rejected_total{rate})) or {nothing}",
                 ),
             )
         )
@@ -419,6 +466,14 @@ def _nodes() -> table.Panel:
         .inspect(False)
         .sort_by([common.TableSortByFieldState().display_name("Trouble").desc(True)])
         .override_by_name("Node", [DynamicConfigValue("links", links)])
+        .override_by_name("Trouble", [*_looks("none", 1), DynamicConfigValue("decimals", 1)])
+        .override_by_name(
+            "Online",
+            [
+                DynamicConfigValue("mappings", [NO_OR_YES]),
+                DynamicConfigValue("custom.cellOptions", COLORED),
+            ],
+        )
         .override_by_name("Captured of asked", _looks("percentunit", 0.8, is_low_bad=True))
         .override_by_name("Latency p95", _looks("s", 0.5))
         .override_by_name("Uncertainty", _looks("s", 0.25))
@@ -458,7 +513,7 @@ def _looks(unit: str, bound: float, *, is_low_bad: bool = False) -> list[Dynamic
     return [
         DynamicConfigValue("unit", unit),
         DynamicConfigValue("thresholds", thresholds),
-        DynamicConfigValue("custom.cellOptions", {"type": "color-text"}),
+        DynamicConfigValue("custom.cellOptions", COLORED),
     ]
 
 
@@ -468,14 +523,11 @@ def _number(
     *,
     unit: str = "short",
     bad: float | None = None,
-    low: float | None = None,
 ) -> stat.Panel:
-    """A number; red from `bad` on, or below `low`."""
-    steps = [Threshold(value=None, color=GREEN if low is None else RED)]
+    """A number; red from `bad` on."""
+    steps = [Threshold(value=None, color=GREEN)]
     if bad is not None:
         steps.append(Threshold(value=bad, color=RED))
-    if low is not None:
-        steps.append(Threshold(value=low, color=GREEN))
     return (
         stat.Panel()
         .title(title)
@@ -484,25 +536,55 @@ def _number(
         .span(QUARTER)
         .height(HEIGHT // 2)
         .color_mode(BigValueColorMode.VALUE)
+        .graph_mode(BigValueGraphMode.NONE)
         .thresholds(dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
         .with_target(prometheus.Dataquery().datasource(SOURCE).ref_id("A").expr(expression))
     )
 
 
 def _plot(
-    title: str, unit: str, *queries: Query, is_stacked: bool = False, apart: str = ""
+    title: str,
+    unit: str,
+    *queries: Query,
+    is_stacked: bool = False,
+    apart: str = "",
+    lowest: float | None = 0,
+    highest: float | None = None,
+    sort: Literal["", "lowest", "highest"] = "",
 ) -> timeseries.Panel:
-    """A plot over time; `apart` is the legend of what is not stacked with the others."""
+    """A plot over time.
+
+    `apart` is the legend of what is not stacked with the others; `lowest` and `highest` bound the
+    axis, where None is as the numbers are; `sort` says which of many lines is named first.
+    """
     panel = (
         timeseries.Panel()
         .title(title)
         .datasource(SOURCE)
         .unit(unit)
-        .min(0 if unit != "s" or is_stacked else None)  # type: ignore[arg-type]  # None is no bound
         .span(HALF)
         .height(HEIGHT)
         .fill_opacity(30 if is_stacked else 5)
+        .tooltip(
+            common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
+        )
     )
+    if lowest is not None:
+        panel = panel.min(lowest)
+    if highest is not None:
+        panel = panel.max(highest)
+    if unit in COUNTED:
+        panel = panel.axis_soft_max(1)  # of nothing at all, Grafana draws an axis up to 100
+    legends = common.VizLegendOptions().show_legend(True)
+    if sort:
+        legends = (
+            legends.display_mode(LegendDisplayMode.TABLE)
+            .placement(LegendPlacement.RIGHT)
+            .calcs(["lastNotNull"])
+            .sort_by("Last *")
+            .sort_desc(sort == "highest")
+        )
+    panel = panel.legend(legends)
     if is_stacked:
         panel = panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
     if apart:

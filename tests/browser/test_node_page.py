@@ -35,6 +35,7 @@ def history(name: str = "garden", camera: str = "front") -> dict[str, Any]:
         "now": seen,
         "profile": "main",
         "fps": [0.0 if place in GONE else 29.5 for place in range(SAMPLES)],
+        "asked_fps": known(30),
         "captured_fps": known(30),
         "latency": {
             "encoded": {"mean_ms": known(8), "p95_ms": known(9)},
@@ -141,10 +142,25 @@ def test_a_gap_is_a_gap_and_not_a_line(lone_page: Page, console: Console) -> Non
     tell(lone_page, history())
     lone_page.goto("/node/garden")
     lines = plot(lone_page, "rate").locator("svg path.line")
-    captured, received = (lines.nth(place).get_attribute("d") or "" for place in (0, 1))
+    captured, received = (lines.nth(place).get_attribute("d") or "" for place in (1, 2))
     assert captured.count("M") == 2
     assert received.count("M") == 1
     expect(plot(lone_page, "rate").locator("rect.offline")).to_have_count(len(GONE))
+
+
+def test_what_was_asked_for_is_a_line_where_the_node_tells_it(
+    lone_page: Page, console: Console
+) -> None:
+    console.expected = (MISSING,)
+    told = history()
+    tell(lone_page, told)
+    lone_page.goto("/node/garden")
+    expect(plot(lone_page, "rate").locator("svg path.line")).to_have_count(3)
+    assert row(lone_page, "rate", "asked")[0] == "30.0 fps"
+    told["streams"][0]["asked_fps"] = [None] * SAMPLES
+    lone_page.reload()
+    expect(plot(lone_page, "rate").locator("svg path.line")).to_have_count(2)
+    assert row(lone_page, "rate", "asked") == []
 
 
 def test_uncertainty_is_a_band_and_stands_beside_the_value(
@@ -188,7 +204,7 @@ def test_one_moment_is_read_in_all_plots_by_pointer_and_by_keyboard(
     expect(moments).to_have_text(["5 s ago"] * 7)
     area.press("Home")
     expect(moments).to_have_text(["9 min 55 s ago"] * 7)
-    spoken = "9 min 55 s ago: online, captured 30.0 fps, received 29.5 fps"
+    spoken = "9 min 55 s ago: online, asked 30.0 fps, captured 30.0 fps, received 29.5 fps"
     expect(area).to_have_attribute("aria-valuetext", spoken)
     area.press("Escape")
     expect(moments).to_have_text(["now"] * 7)

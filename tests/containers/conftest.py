@@ -31,6 +31,7 @@ BUILD_S: Final = 1200.0
 COMMAND_S: Final = 120.0
 DEADLINE_S: Final = 120.0  # a busy machine takes half a minute for what else is a second
 POLL_S: Final = 0.1
+STAND_INS: Final = ("prometheus", "alertmanager")
 PORTS: Final = ("WEB", "NODES", "SUBSCRIBERS", "IMAGEZMQ", "REPUBLISH", "METRICS")
 # What runs a container as docker-compose.yml does.
 HARDENED: Final = (
@@ -87,23 +88,39 @@ class Images:
 
     def start(self, service: str, platform: str) -> None:
         """Begin to build an image; several are built at the same time."""
-        name = _name(service, platform)
-        log = self._tree.with_name(f"{name.replace(':', '-')}.log")
-        command = ["docker", "buildx", "build", "--platform", platform, "--progress=plain"]
-        command += ["--provenance=false", f"--file=services/{service}/Dockerfile", f"--tag={name}"]
-        command += [f"--build-arg=BASE_IMAGE={os.environ.get('BASE_IMAGE', 'debian:trixie-slim')}"]
+        words = ["--platform", platform, f"--file=services/{service}/Dockerfile"]
         if authority := os.environ.get("EXTRA_CA"):
-            command.append(f"--secret=id=extra_ca,src={authority}")
+            words.append(f"--secret=id=extra_ca,src={authority}")
+        self._build(_name(service, platform), words)
+
+    def start_stand_in(self, target: str) -> None:
+        """Begin to build what stands in for an image of others."""
+        file = HERE.relative_to(ROOT) / "monitoring" / "Dockerfile"
+        self._build(f"camfleet-test-{target}", [f"--file={file}", f"--target={target}"])
+
+    def _build(self, name: str, words: Sequence[str]) -> None:
+        log = self._tree.with_name(f"{name.replace(':', '-')}.log")
+        command = ["docker", "buildx", "build", "--progress=plain", "--provenance=false", *words]
+        command += [f"--build-arg=BASE_IMAGE={os.environ.get('BASE_IMAGE', 'debian:trixie-slim')}"]
         self._say(f"building {name}")
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*command, "--load", "."], cwd=self._tree, stdout=output, stderr=output
+                [*command, f"--tag={name}", "--load", "."],
+                cwd=self._tree,
+                stdout=output,
+                stderr=output,
             )
         self._builds[name] = process, log, time.monotonic()
 
     def get(self, service: str, platform: str) -> str:
         """An image's name, as soon as it is built."""
-        name = _name(service, platform)
+        return self._await(_name(service, platform))
+
+    def get_stand_in(self, target: str) -> str:
+        """The name of what stands in for an image of others, as soon as it is built."""
+        return self._await(f"camfleet-test-{target}")
+
+    def _await(self, name: str) -> str:
         process, log, begun_s = self._builds[name]
         is_waited_for = process.returncode is None
         code = process.wait(BUILD_S)
@@ -177,7 +194,7 @@ class Project:
     """The services of docker-compose.yml, under a name and on ports of their own."""
 
     def __init__(self, tree: Path, folder: Path, ports: Sequence[int]) -> None:
-        self._tree = tree
+        self.tree = tree
         self.name = f"camfleet-test-{secrets.token_hex(4)}"
         self.ports = dict(zip(PORTS, ports, strict=True))
         self.environment = {
@@ -198,7 +215,7 @@ class Project:
             files.append(f"--file={self._override}")
         done = subprocess.run(
             ["docker", "compose", "--project-name", self.name, *files, *arguments],
-            cwd=self._tree,
+            cwd=self.tree,
             env=os.environ | self.environment,
             capture_output=True,
             text=True,
@@ -211,8 +228,11 @@ class Project:
     def check_health_every_second(self, services: Sequence[str]) -> None:
         """Hear of bad health within seconds: in docker-compose.yml it takes most of a minute."""
         check = {"interval": "1s", "retries": 2, "start_period": "30s"}
-        content = {"services": {service: {"healthcheck": check} for service in services}}
-        self._override.write_text(json.dumps(content))  # JSON is YAML
+        self.override({service: {"healthcheck": check} for service in services})
+
+    def override(self, services: Mapping[str, Any]) -> None:
+        """Run services otherwise than docker-compose.yml says."""
+        self._override.write_text(json.dumps({"services": services}))  # JSON is YAML
 
     def container(self, service: str) -> Container:
         """The container of a service, also of one that has ended."""
@@ -306,6 +326,8 @@ def images(engine: None, tree: Path, say: Callable[[str], None]) -> Iterator[Ima
         for platform in dict.fromkeys([native(), ARM64] if runs_arm64() else [native()]):
             images.start("node", platform)
         images.start("hub", native())
+        for target in STAND_INS:
+            images.start_stand_in(target)
         yield images
     finally:
         images.stop()

@@ -32,9 +32,10 @@ class Machine:
         """Let the processor have this temperature."""
         self._write("sys/class/thermal/thermal_zone0/temp", str(round(1000 * celsius)))
 
-    def program(self) -> tuple[str, ...]:
-        """What is put before a module's name so that it runs on this machine."""
-        return str(Path(__file__).with_name("other_machine.py")), str(self.root)
+    @property
+    def settings(self) -> dict[str, str]:
+        """What lets a node read this machine."""
+        return {"CAMFLEET_NODE_SYSTEM_ROOT": str(self.root)}
 
     def _write(self, path: str, text: str) -> None:
         file = self.root / path

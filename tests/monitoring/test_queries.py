@@ -95,8 +95,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
                         }
                     ),
                     **is_open,
+                    **machine.settings,
                 },
-                program=machine.program(),
             )
             house.start_node("shed", "door")
             _say_nonsense(house)
@@ -124,7 +124,8 @@ def _say_nonsense(house: House) -> None:
 
 @pytest.mark.parametrize(("where", "expression"), list(board_queries()))
 def test_every_panels_query_finds_something(fleet: Prometheus, where: str, expression: str) -> None:
-    asked = expression.replace("$node", NODE).replace("$__rate_interval", "5s")
+    asked = expression.replace("$node", NODE).replace("$camera", "pond")
+    asked = asked.replace("$__rate_interval", "5s")
     until(lambda: fleet.query(asked), lambda: f"{where}: {asked} returns nothing")
 
 

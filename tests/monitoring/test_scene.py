@@ -66,6 +66,12 @@ def first(prometheus: Prometheus, expression: str, *, lowest: bool = False) -> s
     return found
 
 
+def make_machine(folder: Path) -> Machine:
+    """One of its own for a node, so that the heat of this one is not told."""
+    folder.mkdir()
+    return Machine(folder)
+
+
 def cameras(fps: int) -> dict[str, str]:
     camera = {"source": "synthetic", "width": 160, "height": 120, "fps": fps}
     return {"CAMFLEET_NODE_CAMERAS": json.dumps({"door": camera})}
@@ -75,15 +81,15 @@ def cameras(fps: int) -> dict[str, str]:
 def test_the_right_alerts_fire_and_no_others(
     house: House, watch: Callable[[House, Path], Prometheus], tmp_path: Path
 ) -> None:
-    (tmp_path / "machine").mkdir()
-    machine = Machine(tmp_path / "machine")
+    machines = {name: make_machine(tmp_path / name) for name in ("slow", "late", "hot", "dead")}
     house.start_hub()
     with LinkEmulator(house.nodes_address) as link:
-        slow = house.start_node("slow", settings=cameras(20))
-        house.start_node("late", settings={"CAMFLEET_NODE_HUB": link.address, **cameras(10)})
-        house.start_node("hot", settings=cameras(10), program=machine.program())
-        dead = house.start_node("dead", settings=cameras(10))
-        house.await_frames(*(f"{name}/door" for name in ("slow", "late", "hot", "dead")), more=2)
+        slow = house.start_node("slow", settings=cameras(20) | machines["slow"].settings)
+        far = {"CAMFLEET_NODE_HUB": link.address}
+        house.start_node("late", settings=cameras(10) | machines["late"].settings | far)
+        house.start_node("hot", settings=cameras(10) | machines["hot"].settings)
+        dead = house.start_node("dead", settings=cameras(10) | machines["dead"].settings)
+        house.await_frames(*(f"{name}/door" for name in machines), more=2)
         prometheus = watch(house, tmp_path / "prometheus")
         until(lambda: len(prometheus.query("camfleet:node_latency_seconds:p95")) == 4)
         is_over = deadline(CALM_S)
@@ -97,7 +103,7 @@ def test_the_right_alerts_fire_and_no_others(
             return fired >= ALERTS or not fired <= ALERTS
 
         link.delay_s = LATE_S
-        machine.heat(HOT_C)
+        machines["hot"].heat(HOT_C)
         dead.kill()
         with slowed(slow):
             until(fires_all, lambda: f"{fired}\n{prometheus.query('ALERTS')}")

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.conftest import Feed
 
 from camfleet.errors import Reason, RemoteProtocolError
+from camfleet.events import NodeJoined
 from camfleet.machine_health import MachineHealth, to_facts
 from camfleet.stats import LATENCY_BUCKETS_S
 from camfleet.wire import Counters
@@ -75,6 +76,16 @@ def test_rates_are_of_each_interval(feed: Feed, history: History) -> None:
     found = past(feed, history)
     assert found.fps == [None, 30, 10]
     assert found.captured_fps == pytest.approx([None, None, 10])
+
+
+def test_what_a_camera_is_set_to_give_is_kept_as_it_was_and_unknown_where_nobody_tells_it(
+    feed: Feed, history: History
+) -> None:
+    for session, asked_fps in ((8, (12.5,)), (9, (25.0,))):
+        joined = NodeJoined("pi", session, (Counters(STREAM, 0, 0, {}),), "", asked_fps=asked_fps)
+        feed.fleet.take(joined)
+        run(feed, history, 5)
+    assert past(feed, history).asked_fps == [None, 12.5, 25.0]
 
 
 def test_before_a_camera_was_there_nothing_is_known_of_it(feed: Feed, history: History) -> None:

@@ -59,6 +59,7 @@ class Past:
 
     Attributes:
         fps: frames received per second.
+        asked_fps: pictures per second that the camera is set to give.
         captured_fps: pictures that the node captured, by its own count.
         latency: by stage; without those that were never measured.
         uncertainty_ms: how far latencies on the hub's clock may be off.
@@ -70,6 +71,7 @@ class Past:
     """
 
     fps: Line
+    asked_fps: Line
     captured_fps: Line
     latency: dict[str, Latency]
     uncertainty_ms: Line
@@ -94,13 +96,15 @@ class StreamTrack:
         drops = [_drop_name(number) for number in range(MOST_REASONS + 1)]
         names = ("span", "counted", "received", "captured", "lost", "rejected")
         unsure = ("uncertainty", "painted uncertainty")
-        self._ring = Ring([*names, *unsure, "state", *stages, *drops], samples)
+        self._ring = Ring([*names, *unsure, "asked", "state", *stages, *drops], samples)
         self._reasons: dict[tuple[str, str], int] = {}
         self._before: _Reading | None = None
 
     def sample(self, stream: Stream, place: int, now_ns: int, rejected: int) -> None:
         """Set the sample at a place; `rejected` are messages about its camera so far."""
         values: dict[str, float] = {"state": STATES.index(stream.liveness(now_ns).value)}
+        if stream.asked_fps:
+            values["asked"] = stream.asked_fps
         now, before = _Reading(stream, now_ns, rejected), self._before
         self._before = now
         if before is not None:
@@ -122,6 +126,7 @@ class StreamTrack:
         states = ring.row("state", order)
         return Past(
             fps=line(ring.row("received", order) / span_s),
+            asked_fps=line(ring.row("asked", order)),
             captured_fps=line(ring.row("captured", order) / counted_s),
             latency=self._latency(order),
             uncertainty_ms=line(ring.row("uncertainty", order)),

@@ -44,6 +44,7 @@ class StreamHistory(BaseModel):
     now: models.Camera = Field(description="Its camera as the hub sees it now.")
     profile: str
     fps: Line = Field(description="Frames received per second.")
+    asked_fps: Line = Field(description="Pictures per second that the camera is set to give.")
     captured_fps: Line = Field(description="Pictures that the node captured per second.")
     latency: dict[str, LatencyView] = Field(description="By stage, without those not measured.")
     uncertainty_ms: Line = Field(
@@ -136,6 +137,7 @@ def _stream(past: Past, now: models.Camera, profile: str) -> StreamHistory:
         now=now,
         profile=profile,
         fps=past.fps,
+        asked_fps=past.asked_fps,
         captured_fps=past.captured_fps,
         latency={
             stage: LatencyView(mean_ms=found.mean_ms, p95_ms=found.p95_ms)

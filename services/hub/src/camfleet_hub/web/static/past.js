@@ -11,6 +11,7 @@
  * @property {import("./message.js").Camera} now
  * @property {string} profile
  * @property {Line} fps
+ * @property {Line} asked_fps
  * @property {Line} captured_fps
  * @property {Record<string, {mean_ms: Line, p95_ms: Line}>} latency by stage
  * @property {Line} uncertainty_ms
@@ -131,16 +132,15 @@ export function plotsOfMachine(node) {
 
 /** @param {StreamHistory} stream @returns {Plot} */
 function rates(stream) {
-  return {
-    key: "rate",
-    title: "Rate",
-    unit: "fps",
-    states: stream.states,
-    series: [
-      { name: "captured", note: "by the camera", colour: 1, isDashed: true, values: stream.captured_fps },
-      { name: "received", note: "by the hub", colour: 0, values: stream.fps },
-    ],
-  };
+  /** @type {Series[]} */
+  const series = [
+    { name: "captured", note: "by the camera", colour: 1, isDashed: true, values: stream.captured_fps },
+    { name: "received", note: "by the hub", colour: 0, values: stream.fps },
+  ];
+  if (stream.asked_fps.some((fps) => fps !== null)) {
+    series.unshift({ name: "asked", note: "its setting", colour: GREY, values: stream.asked_fps });
+  }
+  return { key: "rate", title: "Rate", unit: "fps", states: stream.states, series };
 }
 
 /** @param {StreamHistory} stream @returns {Plot} */
