@@ -39,7 +39,9 @@ need no scraping of their own. A node tells more about itself at `http://NODE:91
 `http://HUB:9101/metrics/targets`. Numbers are read when Prometheus asks for them, and a frame costs
 nothing more for it.
 
-Counters only grow, so a rate is Prometheus' to make: `rate(camfleet_frames_received_total[1m])`.
+Counters only grow, so a rate is Prometheus' to make. What a camera gives is
+`rate(camfleet_frames_captured_total[1m])`, against `camfleet_camera_asked_fps`; what comes to the
+hub, `rate(camfleet_frames_received_total[1m])`, is one a second where nobody looks.
 Labels are `node`, `camera` and small fixed sets. A node that was not heard for
 `CAMFLEET_HUB_METRICS_EXPIRE_S`, a day, leaves no series behind, but for `camfleet_node_online` as
 long as it is enrolled. What to do about a number is in [operations.md](operations.md). This page is

@@ -98,7 +98,7 @@ def main() -> int:
             _wait_ready(children)
             for name, settings in nodes.items():
                 children.append(_start(name, "camfleet_node", settings, stack))
-            _announce(options.bind, host, _login(environment, children[0]))
+            _announce(options.bind, host, _login(environment, children[0]), environment)
             return _watch(metrics, children)
         except KeyboardInterrupt:
             print("\nstopping", flush=True)
@@ -225,7 +225,7 @@ def _login(environment: dict[str, str], hub: Child) -> str:
     return f"admin, with the password that you know ({command} makes another)"
 
 
-def _announce(bind: str, host: str, login: str) -> None:
+def _announce(bind: str, host: str, login: str, environment: dict[str, str]) -> None:
     if bind in WILDCARDS:
         host = socket.gethostname()
     ports = {"WEB": "8080", "IMAGEZMQ": "5555", "NODES": "5556"}
@@ -239,6 +239,8 @@ def _announce(bind: str, host: str, login: str) -> None:
     print(f"imagezmq port   tcp://{_host(imagezmq_bind)}:{imagezmq}")
     print(f"nodes' port     tcp://{host}:{nodes}")
     print(f"your keys       {_shown(BUNDLE)}  (.venv/bin/camfleet view --bundle FILE)")
+    state = Path(environment["CAMFLEET_HUB_STATE"])
+    print(f"hub's state     {_shown(state)}/  (CAMFLEET_HUB_STATE for .venv/bin/camfleet-hub)")
     print(f"logs            {_shown(LOGS)}/")
     print("Ctrl-C stops everything", flush=True)
 

@@ -90,6 +90,7 @@ def plot(page: Page, key: str) -> Locator:
 
 def row(page: Page, key: str, name: str) -> list[str]:
     cells = plot(page, key).locator("tbody tr").filter(has_text=name).locator("td")
+    cells.first.wait_for(state="attached")
     return cells.all_inner_texts()
 
 

@@ -454,7 +454,7 @@ def test_a_frame_that_is_no_picture_is_acknowledged_and_said_so(lone_page: Page)
     frame = b"\xff\xd8\xff no picture"
     lone_page.route_web_socket("**/ws/wall", lambda route: answer(route, {"age_ms": 5}, frame))
     lone_page.goto("/")
-    expect(lone_page.locator("#problem")).to_have_text("[[0, 7, None]]")
+    expect(lone_page.locator("#problem")).to_have_text("[[0, 7, None, None]]")
     expect(tile(lone_page, "garden/front")).to_have_attribute("data-state", "broken")
 
 

@@ -481,8 +481,24 @@ def paint_one(viewer: Viewer, feed: Feed, after_ms: float, uncertainty_ms: float
     viewer.painted(told, feed.clock.monotonic_ns(), feed.clock.unix_ns())  # counts once
 
 
-def test_a_painting_is_counted_once_with_its_latency_and_both_uncertainties(feed: Feed) -> None:
+def looking(feed: Feed) -> Viewer:
+    """A viewer who has seen what lay at the hub before."""
     viewer = showing("pi/front")
+    feed.send(latency_ms=40)
+    acknowledge(viewer, feed, *serve(viewer, feed))
+    return viewer
+
+
+def test_what_lay_at_the_hub_before_somebody_looked_has_no_latency(feed: Feed) -> None:
+    feed.send(latency_ms=40)
+    feed.clock.advance(30)
+    paint_one(showing("pi/front"), feed, after_ms=10)
+    paintings = feed.stream().paintings
+    assert (paintings.painted, paintings.timed, sum(paintings.latency.counts)) == (1, 0, 0)
+
+
+def test_a_painting_is_counted_once_with_its_latency_and_both_uncertainties(feed: Feed) -> None:
+    viewer = looking(feed)
     feed.send(latency_ms=40)
     paint_one(viewer, feed, after_ms=10)
     paintings = feed.stream().paintings
@@ -499,8 +515,9 @@ def test_a_painting_of_a_preview_is_counted_for_its_camera(feed: Feed) -> None:
 
 
 def test_a_painting_with_an_unknown_time_of_capture_has_no_latency(feed: Feed) -> None:
+    viewer = looking(feed)
     feed.send()
-    paint_one(showing("pi/front"), feed, after_ms=10)
+    paint_one(viewer, feed, after_ms=10)
     paintings = feed.stream().paintings
     assert (paintings.painted, paintings.timed, sum(paintings.latency.counts)) == (1, 0, 0)
 
@@ -526,8 +543,9 @@ def test_a_browser_without_a_clock_paints_nothing_that_counts(
 
 
 def test_an_unsure_clock_makes_no_latency_that_cannot_be(feed: Feed) -> None:
+    viewer = looking(feed)
     feed.send(latency_ms=40)
-    paint_one(showing("pi/front"), feed, after_ms=-30, uncertainty_ms=50)
+    paint_one(viewer, feed, after_ms=-30, uncertainty_ms=50)
     assert feed.stream().paintings.latency.sum == pytest.approx(0.04, abs=1e-5)
 
 

@@ -47,8 +47,7 @@ from camfleet_hub.web.wall import Wall
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _TEXT: Final[dict[str, Any]] = {"schema": {"type": "string"}}
-_LOGOUT: Final = '<form id="logout"'
-_LOGOUT_HIDDEN: Final = '<form hidden id="logout"'  # as it stands in the page
+_LOGGED_IN: Final = ('form id="logout"', 'a id="password"')  # hidden as they stand in the page
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,8 @@ def _add_wall(app: FastAPI, hub: Hub) -> None:
     assets = load_assets()
     text = assets.text("index.html")
     if hub.login is not None:
-        text = text.replace(_LOGOUT_HIDDEN, _LOGOUT)
+        for at in _LOGGED_IN:
+            text = text.replace(f"<{at} hidden", f"<{at}")
     made = assets.page(text)
 
     @app.head("/", include_in_schema=False)

@@ -183,11 +183,13 @@ class Viewer:
         if tile.sent is not None and tile.sent_of is stream:
             camera = tile.main or stream
             camera.drop("wall", "newer", max(0, arrival.number - tile.sent.number - 1))
+        is_first = tile.sent is None
         tile.sent, tile.sent_of = arrival, stream
         self._tiles[number] = self._tiles.pop(number)
         self._number = (self._number + 1) % _NUMBERS
         shown = Shown.of(arrival.frame, sent_ns)
-        tile.unpainted[self._number] = shown
+        # The first one lay here before anybody looked, for days perhaps: no latency of the link.
+        tile.unpainted[self._number] = shown._replace(captured_ns=None) if is_first else shown
         self._tile_of[self._number] = number, tile
         self.window.send(self._number, size_bytes, monotonic_ns)
         return _FRAME.pack(_VERSION, _JPEG, number, self._number, *_captured(shown))

@@ -379,7 +379,7 @@ function pause(tiles, isOn) {
 /** @param {boolean} isOn */
 function pauseAll(isOn) {
   isPaused = isOn;
-  element("pause").setAttribute("aria-pressed", String(isOn));
+  element("pause").textContent = isOn ? "Resume" : "Pause";
   pause(fleet.tiles, isOn);
   say(isOn ? "all paused" : "all live");
 }
