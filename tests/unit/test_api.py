@@ -418,6 +418,10 @@ BAD_BODIES: Final = {
         b'{"name": "shed", "address": "hub", "cameras": ["*"]}',
         "cameras are for a subscriber alone",
     ),
+    "a pattern that is none": (
+        b'{"name": "me", "role": "subscriber", "address": "display", "cameras": ["garden"]}',
+        "cameras[0] is 'garden', want NODE/CAMERA, for example garden/*",
+    ),
 }
 
 

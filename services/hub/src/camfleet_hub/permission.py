@@ -18,6 +18,7 @@ from camfleet_hub.refusals import Refusal
 from camfleet_hub.stream import Node, Stream
 
 ALL_CAMERAS: Final = (StreamPattern(EVERYTHING, EVERYTHING, EVERYTHING),)
+PATTERN: Final = r"^(\*|[^/]+/[^/]+)$"  # of a camera: what `parse_pattern` takes, but for profiles
 
 
 class Role(StrEnum):

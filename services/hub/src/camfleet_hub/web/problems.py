@@ -19,6 +19,8 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from camfleet_hub.permission import PATTERN
+
 PROBLEM: Final = "application/problem+json"
 _PAGE: Final = Template((Path(__file__).parent / "static" / "problem.html").read_text("utf-8"))
 _NO_STORE: Final = {"cache-control": "no-store"}
@@ -182,8 +184,19 @@ def _wrong(error: Mapping[str, Any]) -> Wrong:
     """Say what was found and what was wanted, in one sentence."""
     place, *path = error["loc"]
     name = _pointer(path) if place == "body" else str(path[0] if path else place)
-    what = (str(path[-1]) if path else "the body") if place == "body" else name
+    what = _what(path) if place == "body" else name
     return Wrong(place=str(place), name=name, detail=_detail(what, error))
+
+
+def _what(path: list[object]) -> str:
+    """A field of the body, or an item of one, as people name it."""
+    match path:
+        case []:
+            return "the body"
+        case [*_, field, int(at)]:
+            return f"{field}[{at}]"
+        case _:
+            return str(path[-1])
 
 
 def _detail(what: str, error: Mapping[str, Any]) -> str:
@@ -196,6 +209,8 @@ def _detail(what: str, error: Mapping[str, Any]) -> str:
         return f"{what} is not known here"
     if kind == "json_invalid":
         return f"the body is no JSON: {error.get('ctx', {}).get('error', 'it cannot be read')}"
+    if error.get("ctx", {}).get("pattern") == PATTERN:
+        wanted = "NODE/CAMERA, for example garden/*"
     found = "not as it should be" if what in _SECRET else _found(error.get("input"))
     return f"{what} is {found}, want {wanted}"
 

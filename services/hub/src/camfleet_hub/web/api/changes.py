@@ -13,8 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from camfleet.errors import CamfleetError, LocalProtocolError
 from camfleet.pattern import MAX_PATTERN, MOST_CAMERA_PATTERNS
-from camfleet_hub.permission import permitted
-from camfleet_hub.web.api.fleet import PATTERN
+from camfleet_hub.permission import PATTERN, permitted
 
 T = TypeVar("T")
 NO_STORE: Final = {"Cache-Control": "no-store"}

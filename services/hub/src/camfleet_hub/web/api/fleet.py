@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import FastAPI, HTTPException, Path, Query
 
 from camfleet.errors import RemoteProtocolError
 from camfleet.names import MAX_NAME_BYTES
 from camfleet.pattern import MAX_PATTERN, StreamPattern, parse_pattern
-from camfleet_hub.permission import Sight
+from camfleet_hub.permission import PATTERN, Sight
 from camfleet_hub.stream import Stream
 from camfleet_hub.web import models
 from camfleet_hub.web.api.document import problems
 from camfleet_hub.web.api.paging import USUAL, After, Limit, page_of
 from camfleet_hub.web.asking import Seen
 
-PATTERN: Final = r"^(\*|[^/]+/[^/]+)$"  # what `parse_pattern` takes, but for profiles
 NodeName = Annotated[
     str,
     Path(max_length=MAX_NAME_BYTES, description="Name of a node.", examples=["garden"]),
