@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -224,3 +225,45 @@ def test_what_is_no_archive_of_an_image_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.tar").write_text("text")
     with pytest.raises(AnsibleFilterError, match="is no archive"):
         archive.read_archive(str(tmp_path / "text.tar"))
+
+
+HERE = {
+    "ansible_connection": "local",
+    "ansible_become": False,
+    "ansible_python_interpreter": sys.executable,
+}
+
+
+def play(folder: Path, playbook: Path, inventory: dict[str, Any]) -> tuple[int, str]:
+    """Run a playbook on this machine alone; return its exit code, and what it says in one line."""
+    (folder / "hosts.json").write_text(json.dumps({"all": inventory}))
+    done = subprocess.run(
+        ["ansible-playbook", "--inventory", str(folder / "hosts.json"), str(playbook)],
+        env=os.environ
+        | {
+            "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"),
+            "ANSIBLE_ROLES_PATH": str(ANSIBLE / "roles"),
+            "ANSIBLE_FILTER_PLUGINS": str(ANSIBLE / "filter_plugins"),
+            "ANSIBLE_NOCOLOR": "1",
+            "COLUMNS": "400",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, " ".join(done.stdout.split())
+
+
+def test_the_state_of_a_fleet_whose_hub_does_not_answer_is_told_in_a_sentence(
+    tmp_path: Path,
+) -> None:
+    gone = {"ansible_host": "127.0.0.1", "ansible_port": 1}
+    nodes = {"pond": HERE, "gate": HERE}
+    groups = {"hub": {"hosts": {"display": gone}}, "nodes": {"hosts": nodes}}
+    everybody = {"hub_address": "127.0.0.1", "node_cameras": {"yard": {"source": "synthetic"}}}
+    inventory = {"vars": everybody, "children": groups}
+    code, said = play(tmp_path, ANSIBLE / "check-nodes.yml", inventory)
+    assert code != 0
+    assert "display: found 0 running containers of camfleet-hub (" in said, said
