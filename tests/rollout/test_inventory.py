@@ -267,3 +267,43 @@ def test_the_state_of_a_fleet_whose_hub_does_not_answer_is_told_in_a_sentence(
     code, said = play(tmp_path, ANSIBLE / "check-nodes.yml", inventory)
     assert code != 0
     assert "display: found 0 running containers of camfleet-hub (" in said, said
+
+
+@pytest.mark.parametrize(
+    ("folder", "mounted"),
+    [
+        ("", []),
+        ("/etc/camfleet/tls", ["/etc/camfleet/tls:/etc/camfleet/tls:ro"]),
+        ("/var/lib/camfleet/tls", []),  # it is in the state already
+        ("/etc", None),
+        ("/etc/tls/../..", None),
+        ("/etc/tls:/etc", None),
+    ],
+)
+def test_the_hub_gets_its_certificates_folder_and_no_folder_of_the_system(
+    tmp_path: Path, folder: str, mounted: list[str] | None
+) -> None:
+    files = {"tls_certificate": f"{folder}/fullchain.pem", "tls_key": f"{folder}/privkey.pem"}
+    template = {
+        "src": str(ANSIBLE / "roles/hub/templates/compose.yml.j2"),
+        "dest": str(tmp_path / "compose.yml"),
+    }
+    tasks = [
+        {"ansible.builtin.import_role": {"name": "hub", "tasks_from": "verify"}},
+        {"ansible.builtin.template": template},
+    ]
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(json.dumps([{"hosts": "hub", "gather_facts": False, "tasks": tasks}]))
+    host = HERE | {
+        "hub_settings": files if folder else {},
+        "hub_label": "",
+        "docker_reference": "camfleet-hub:good",
+    }
+    code, said = play(tmp_path, playbook, {"children": {"hub": {"hosts": {"display": host}}}})
+    if mounted is None:
+        assert code != 0
+        assert "want paths on the host in a folder of their own" in said, said
+    else:
+        assert code == 0, said
+        service = yaml.safe_load((tmp_path / "compose.yml").read_text())["services"]["hub"]
+        assert service["volumes"] == ["/var/lib/camfleet:/var/lib/camfleet", *mounted]
