@@ -51,6 +51,12 @@ def test_the_example_has_twelve_nodes_in_three_groups_without_a_fault() -> None:
         assert problems.setting_problems(variables.get("node_settings", {})) == [], host
 
 
+def test_the_examples_nodes_are_found_without_a_dns_of_ones_own() -> None:
+    addresses = {host: variables["ansible_host"] for host, variables in example().items()}
+    assert addresses["pond"] == "{{ inventory_hostname }}.local"
+    assert addresses["brook"] == "10.8.0.11"
+
+
 def test_what_a_camera_can_be_told_is_what_the_node_takes() -> None:
     done = subprocess.run(
         [sys.executable, str(ANSIBLE / "export_settings.py"), "--check"], check=False, timeout=60
