@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,12 @@ def test_the_example_has_twelve_nodes_in_three_groups_without_a_fault() -> None:
         assert problems.unknown(variables) == [], host
         assert problems.camera_problems(variables["node_cameras"]) == [], host
         assert problems.setting_problems(variables.get("node_settings", {})) == [], host
+
+
+def test_the_examples_nodes_are_found_without_a_dns_of_ones_own() -> None:
+    addresses = {host: variables["ansible_host"] for host, variables in example().items()}
+    assert addresses["pond"] == "{{ inventory_hostname }}.local"
+    assert addresses["brook"] == "10.8.0.11"
 
 
 def test_what_a_camera_can_be_told_is_what_the_node_takes() -> None:
@@ -224,3 +231,85 @@ def test_what_is_no_archive_of_an_image_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.tar").write_text("text")
     with pytest.raises(AnsibleFilterError, match="is no archive"):
         archive.read_archive(str(tmp_path / "text.tar"))
+
+
+HERE = {
+    "ansible_connection": "local",
+    "ansible_become": False,
+    "ansible_python_interpreter": sys.executable,
+}
+
+
+def play(folder: Path, playbook: Path, inventory: dict[str, Any]) -> tuple[int, str]:
+    """Run a playbook on this machine alone; return its exit code, and what it says in one line."""
+    (folder / "hosts.json").write_text(json.dumps({"all": inventory}))
+    done = subprocess.run(
+        ["ansible-playbook", "--inventory", str(folder / "hosts.json"), str(playbook)],
+        env=os.environ
+        | {
+            "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"),
+            "ANSIBLE_ROLES_PATH": str(ANSIBLE / "roles"),
+            "ANSIBLE_FILTER_PLUGINS": str(ANSIBLE / "filter_plugins"),
+            "ANSIBLE_NOCOLOR": "1",
+            "COLUMNS": "400",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, " ".join(done.stdout.split())
+
+
+def test_the_state_of_a_fleet_whose_hub_does_not_answer_is_told_in_a_sentence(
+    tmp_path: Path,
+) -> None:
+    gone = {"ansible_host": "127.0.0.1", "ansible_port": 1}
+    nodes = {"pond": HERE, "gate": HERE}
+    groups = {"hub": {"hosts": {"display": gone}}, "nodes": {"hosts": nodes}}
+    everybody = {"hub_address": "127.0.0.1", "node_cameras": {"yard": {"source": "synthetic"}}}
+    inventory = {"vars": everybody, "children": groups}
+    code, said = play(tmp_path, ANSIBLE / "check-nodes.yml", inventory)
+    assert code != 0
+    assert "display: found 0 running containers of camfleet-hub (" in said, said
+
+
+@pytest.mark.parametrize(
+    ("folder", "mounted"),
+    [
+        ("", []),
+        ("/etc/camfleet/tls", ["/etc/camfleet/tls:/etc/camfleet/tls:ro"]),
+        ("/var/lib/camfleet/tls", []),  # it is in the state already
+        ("/etc", None),
+        ("/etc/tls/../..", None),
+        ("/etc/tls:/etc", None),
+    ],
+)
+def test_the_hub_gets_its_certificates_folder_and_no_folder_of_the_system(
+    tmp_path: Path, folder: str, mounted: list[str] | None
+) -> None:
+    files = {"tls_certificate": f"{folder}/fullchain.pem", "tls_key": f"{folder}/privkey.pem"}
+    template = {
+        "src": str(ANSIBLE / "roles/hub/templates/compose.yml.j2"),
+        "dest": str(tmp_path / "compose.yml"),
+    }
+    tasks = [
+        {"ansible.builtin.import_role": {"name": "hub", "tasks_from": "verify"}},
+        {"ansible.builtin.template": template},
+    ]
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(json.dumps([{"hosts": "hub", "gather_facts": False, "tasks": tasks}]))
+    host = HERE | {
+        "hub_settings": files if folder else {},
+        "hub_label": "",
+        "docker_reference": "camfleet-hub:good",
+    }
+    code, said = play(tmp_path, playbook, {"children": {"hub": {"hosts": {"display": host}}}})
+    if mounted is None:
+        assert code != 0
+        assert "want paths on the host in a folder of their own" in said, said
+    else:
+        assert code == 0, said
+        service = yaml.safe_load((tmp_path / "compose.yml").read_text())["services"]["hub"]
+        assert service["volumes"] == ["/var/lib/camfleet:/var/lib/camfleet", *mounted]
