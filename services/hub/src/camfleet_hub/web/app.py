@@ -48,7 +48,7 @@ from camfleet_hub.web.wall import Wall
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _TEXT: Final[dict[str, Any]] = {"schema": {"type": "string"}}
 _LOGOUT: Final = '<form id="logout"'
-_LOGOUT_HIDDEN: Final = '<form hidden id="logout"'  # as it stands in the page
+_LOGOUT_HIDDEN: Final = '<form id="logout" hidden'  # as it stands in the page
 
 
 @dataclass(frozen=True)
