@@ -207,9 +207,22 @@ def test_name_and_password_are_not_run_together(door: Door) -> None:
     run(test)
 
 
-@pytest.mark.parametrize("target", ["/", "/?kiosk", "/mjpeg/pi/front?a=%2F%2Fb", "/a//b", "/@b:c"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("/", "/?kiosk", "/mjpeg/pi/front?a=%2F%2Fb", "/a//b", "/@b:c"),
+        *("/#garden/pond", "/?kiosk#garden/pond", "/#//evil.example", "/#a%20b"),
+    ],
+)
 def test_a_path_of_the_hub_may_be_gone_to(target: str) -> None:
     assert local_target(target) == target
+
+
+@pytest.mark.parametrize(
+    "target", ["//evil.example#/", "#garden/pond", "/\\evil.example#", "/#" + "x" * 1024, "/#\n"]
+)
+def test_what_stands_behind_a_hash_leads_nowhere_else(target: str) -> None:
+    assert local_target(target) == "/"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ They are kept in the state folder, where a command may change them while the hub
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,11 @@ class User:
     def name(self) -> str:
         """What is typed at the log-in."""
         return self.identity.name
+
+    @property
+    def digest(self) -> str:
+        """What stands for this row as it is; after any change it is another one."""
+        return hashlib.sha256(msgspec.json.encode(_row(self))).hexdigest()
 
 
 class _Row(msgspec.Struct, forbid_unknown_fields=True):
@@ -238,5 +244,8 @@ def _read(path: Path) -> dict[str, User]:
 def _write(path: Path, users: dict[str, User], *, replace: bool = True) -> None:
     if not any(user.identity.is_administrator for user in users.values()):
         raise LocalProtocolError("it is the last administrator, want another one first")
-    rows = {name: _Row(user.hash, user.identity.role, user.cameras) for name, user in users.items()}
-    write_rows(path, rows, replace=replace)
+    write_rows(path, {name: _row(user) for name, user in users.items()}, replace=replace)
+
+
+def _row(user: User) -> _Row:
+    return _Row(user.hash, user.identity.role, user.cameras)

@@ -36,6 +36,7 @@ OPEN_PATHS: Final = frozenset(
     {
         *(LOGIN, LOGOUT, "/healthz"),
         *(f"/static/{name}" for name in ("colours.css", "wall.css", "login.css", "icon.svg")),
+        "/static/login.js",
     }
 )
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, 9.2.1

@@ -24,6 +24,7 @@ from camfleet_hub.passwords import MAX_PASSWORD_BYTES, is_password
 from camfleet_hub.tokens import Tokens, digest_of
 from camfleet_hub.users import MOST_USERS, User, Users, set_password
 from camfleet_hub.web.bearers import BadTokenError, Bearers
+from camfleet_hub.web.kept_sessions import KeptSessions
 from camfleet_hub.web.limiter import Limiter, TooManyTriesError
 from camfleet_hub.web.sessions import Session, Sessions
 
@@ -38,11 +39,14 @@ _log = structlog.get_logger()
 class Login:
     """Users' sessions: of browsers by a random cookie, of programs by what they send each time.
 
+    Those of browsers outlast the hub: they are kept beside the table of users.
+
     Args:
         users: who may log in.
         tokens: which tokens open what; without a table none does.
         limiter: how often passwords may be tried.
         monotonic_ns: the clock that sessions end by.
+        unix_ns: the clock that goes on while no hub runs.
 
     Attributes:
         failed: log-ins that failed, by reason: `wrong` or `too_many` of passwords, and of tokens
@@ -56,6 +60,7 @@ class Login:
         *,
         limiter: Limiter | None = None,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        unix_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.failed: Counter[str] = Counter()
         self._users = users
@@ -65,6 +70,7 @@ class Login:
         # An empty limiter is false.
         self._limiter = Limiter(monotonic_ns=monotonic_ns) if limiter is None else limiter
         self._browsers = Sessions(monotonic_ns=monotonic_ns)
+        self._kept = KeptSessions(self._browsers, users, monotonic_ns=monotonic_ns, unix_ns=unix_ns)
         # One of each user, so that none pushes out another.
         self._programs = Sessions(MOST_USERS, monotonic_ns=monotonic_ns)
         self._secret = secrets.token_bytes(32)
@@ -89,9 +95,10 @@ class Login:
         _log.info("logged in", user=user, address=address)
         return self._open(found)
 
-    def log_out(self, cookie: str) -> None:
-        """End a browser's session, where there is one."""
+    async def log_out(self, cookie: str) -> None:
+        """End a browser's session, where there is one; a restart does not bring it back."""
         self._browsers.end(digest_of(cookie))
+        await self._kept.save()
 
     def browser(self, cookie: str | None) -> Session | None:
         """The session behind a browser's cookie, or None."""
@@ -157,6 +164,7 @@ class Login:
         while True:
             self.follow()
             self._tell()
+            self._kept.follow()
             await asyncio.sleep(_REFRESH_S)
 
     def follow(self) -> None:
@@ -179,8 +187,9 @@ class Login:
         self._programs.end_of(names)
 
     def close(self) -> None:
-        """Check no password any more."""
+        """Check no password any more, and keep who is logged in."""
         self._checker.shutdown(wait=False, cancel_futures=True)
+        self._kept.close()
 
     def _open(self, user: User) -> str:
         """Begin a browser's session, by a cookie that nobody has seen before."""

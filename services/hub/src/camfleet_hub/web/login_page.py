@@ -45,14 +45,14 @@ def add_login(app: FastAPI, login: Login) -> None:
             return _page(target, user, problem, 429, retry_after(error))
         if cookie is None:
             return _page(target, user, _WRONG, 403)
-        login.log_out(cookie_of(request))  # the one before, whoever it was
+        await login.log_out(cookie_of(request))  # the one before, whoever it was
         answer = _go(target)
         set_cookie(answer, request, cookie)
         return answer
 
     @app.post(LOGOUT, include_in_schema=False)
     async def log_out(request: Request) -> Response:
-        login.log_out(cookie_of(request))
+        await login.log_out(cookie_of(request))
         answer = _go(LOGIN)
         delete_cookie(answer, request)
         return answer

@@ -1,4 +1,4 @@
-"""Who is logged in, in memory and bounded. A session ends by time, by log-out, or with its user.
+"""Who is logged in, bounded. A session ends by time, by log-out, or with its user.
 
 What it holds open ends with it, so that nobody watches on after a log-out.
 """
@@ -63,6 +63,9 @@ class Sessions:
         idle_s: how long one lives that serves nothing.
         absolute_s: how long one lives at most.
         monotonic_ns: the clock that these are measured on.
+
+    Attributes:
+        changes: how many have begun or ended.
     """
 
     def __init__(
@@ -78,9 +81,14 @@ class Sessions:
         self._absolute_ns = round(absolute_s * _NS)
         self._monotonic_ns = monotonic_ns
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()
+        self.changes = 0
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    def entries(self) -> list[tuple[bytes, Session]]:
+        """All with their keys; the one that was found longest ago is first."""
+        return list(self._sessions.items())
 
     def open(self, key: bytes, identity: Identity) -> Session:
         """Begin a session; one that has this key already ends.
@@ -92,9 +100,17 @@ class Sessions:
         if len(own) >= MOST_OF_USER:
             self.end(own[0])
         while len(self._sessions) >= self._most:
-            self._sessions.popitem(last=False)[1].end()
+            self.end(next(iter(self._sessions)))
         session = self._sessions[key] = Session(identity, self._monotonic_ns())
+        self.changes += 1
         return session
+
+    def resume(self, key: bytes, identity: Identity, *, opened_ns: int, used_ns: int) -> None:
+        """Go on with a session of an earlier run, unless its time is over."""
+        session = Session(identity, opened_ns)
+        session.used_ns = used_ns
+        if len(self._sessions) < self._most and not self._is_expired(session, self._monotonic_ns()):
+            self._sessions[key] = session
 
     def find(self, key: bytes) -> Session | None:
         """The session with this key, which was used herewith; None where there is none."""
@@ -113,18 +129,19 @@ class Sessions:
         """End the session with this key, where there is one."""
         session = self._sessions.pop(key, None)
         if session is not None:
+            self.changes += 1
             session.end()
 
     def end_of(self, names: frozenset[str]) -> None:
         """End every session of these users."""
-        for key, session in list(self._sessions.items()):
+        for key, session in self.entries():
             if session.identity.name in names:
                 self.end(key)
 
     def sweep(self) -> None:
         """End those whose time is over; now and then."""
         now_ns = self._monotonic_ns()
-        for key, session in list(self._sessions.items()):
+        for key, session in self.entries():
             if session.is_in_use:
                 session.used_ns = now_ns
             if self._is_expired(session, now_ns):
