@@ -1,7 +1,11 @@
 #!/bin/sh
-# Prometheus and promtool for the tests of monitoring, where they can be installed.
+# Prometheus, promtool and Alertmanager for the tests of monitoring, where they can be installed.
 set -eu
-if command -v prometheus >/dev/null 2>&1 && command -v promtool >/dev/null 2>&1; then exit 0; fi
+missing=
+for name in prometheus promtool prometheus-alertmanager; do
+    command -v "$name" >/dev/null 2>&1 || missing=$name
+done
+[ -n "$missing" ] || exit 0
 as_root=""
 if [ "$(id -u)" != 0 ]; then
     if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
