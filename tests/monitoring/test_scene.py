@@ -18,7 +18,7 @@ from tests.monitoring.machine import Machine
 from camfleet.testing.emulator import LinkEmulator
 
 CALM_S: Final = 12.0  # without an alert, before and after
-RUN_S, STOP_S = 0.04, 0.16  # one picture of four is captured at 20 fps
+RUN_S, STOP_S = 0.03, 0.25  # of eight pictures at 30 fps two or three are captured, not in step
 LATE_S: Final = 0.7  # one way
 HOT_C: Final = 86.0
 ALERTS: Final = {
@@ -40,7 +40,7 @@ def query(board: str, title: str, ref: str = "A") -> str:
 
 @contextmanager
 def slowed(node: Service) -> Iterator[None]:
-    """Let a node have a processor for a fifth of the time, as on a machine that is busy."""
+    """Let a node have a processor for a tenth of the time, as on a machine that is busy."""
     is_over = threading.Event()
 
     def slow() -> None:
@@ -84,7 +84,7 @@ def test_the_right_alerts_fire_and_no_others(
     machines = {name: make_machine(tmp_path / name) for name in ("slow", "late", "hot", "dead")}
     house.start_hub()
     with LinkEmulator(house.nodes_address) as link:
-        slow = house.start_node("slow", settings=cameras(20) | machines["slow"].settings)
+        slow = house.start_node("slow", settings=cameras(30) | machines["slow"].settings)
         far = {"CAMFLEET_NODE_HUB": link.address}
         house.start_node("late", settings=cameras(10) | machines["late"].settings | far)
         house.start_node("hot", settings=cameras(10) | machines["hot"].settings)
