@@ -72,7 +72,7 @@ def test_every_alert_has_a_runbook_and_links_to_it() -> None:
 
 
 def test_every_runbook_says_why_its_bound_is_what_it_is() -> None:
-    for name, body in load(GRAFANA / "dashboards.py").sections(RUNBOOKS).items():
+    for name, body in load(GRAFANA / "dashboards.py").runbooks.sections(RUNBOOKS).items():
         assert body.startswith("*"), name
 
 
