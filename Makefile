@@ -72,7 +72,7 @@ images:  ## images for the roll-out, as archives (ARCHIVES="node-arm64 hub-amd64
 
 pi: $(ANSIBLE_READY)  ## make one Pi a node of this machine's hub (HOST=pi@garden, CAMERAS=json, WORDS=...)
 	@test -n "$(HOST)" || { echo "want HOST, such as make pi HOST=pi@garden"; exit 2; }
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python deploy/ansible/pi.py "$(HOST)" $(if $(CAMERAS),--cameras '$(CAMERAS)') $(if $(WORDS),--words='$(WORDS)')
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python deploy/ansible/pi.py "$$HOST" $${CAMERAS:+--cameras="$$CAMERAS"} $${WORDS:+--words="$$WORDS"}
 
 lint-ansible: $(ANSIBLE_READY)  ## ansible-lint, profile production
 	cd deploy/ansible && PATH="$(CURDIR)/$(BIN):$$PATH" ansible-lint --offline --profile production
