@@ -201,7 +201,6 @@ class Project:
             f"CAMFLEET_HUB_{name}_PORT": str(port) for name, port in self.ports.items()
         }
         self.environment |= {"CAMFLEET_HUB_BIND": "127.0.0.1", "CAMFLEET_VERSION": TAG}
-        self.environment |= {"CAMFLEET_OPEN_FILES": str(_open_files())}
         self._override = folder / "faster.yml"
 
     @property
@@ -267,14 +266,6 @@ class Project:
 
     def remove(self) -> None:
         self("--profile=*", "down", "--volumes", "--timeout=3", "--remove-orphans")
-
-
-def _open_files() -> int:
-    """As many as Compose's file asks for, or fewer where the engine may not give them."""
-    most = subprocess.run(
-        ["/bin/sh", "-c", "ulimit -Hn"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    return 65_536 if most == "unlimited" else min(65_536, int(most))
 
 
 @pytest.fixture(scope="session")
