@@ -385,7 +385,17 @@ def hub() -> dashboard.Dashboard:
         )
         .with_panel(
             _plot(
-                "Rejected",
+                "Requests rejected",
+                "cps",
+                (
+                    "{{reason}}",
+                    f"sum by (reason) (rate(camfleet_requests_rejected_total{rate}))",
+                ),
+            )
+        )
+        .with_panel(
+            _plot(
+                "Messages rejected",
                 "cps",
                 (
                     "{{reason}}",

@@ -53,6 +53,7 @@ from camfleet_hub.web.login import Login
 from camfleet_hub.web.login_metrics import LoginCollector
 from camfleet_hub.web.pictures import Pictures
 from camfleet_hub.web.problems import Problems
+from camfleet_hub.web.rejected_metrics import RejectedCollector
 from camfleet_hub.web.server import Server
 from camfleet_hub.web.tls_only import TlsOnly
 
@@ -148,11 +149,13 @@ async def _run(settings: HubSettings) -> int:
             history=history,
         )
         app = create_app(hub)
+        rejected: Counter[str] = Counter()
+        registry.register(RejectedCollector(rejected))
         served = HostCheck(TlsOnly(app) if certificate else app, settings.hosts)
         tls = certificate.context if certificate else None
         servers = [
-            Server(Problems(served), web, tls=tls, proxies=settings.proxies),
-            Server(create_metrics_app(registry, expiry), metrics),
+            Server(Problems(served), web, tls=tls, proxies=settings.proxies, rejected=rejected),
+            Server(create_metrics_app(registry, expiry), metrics, rejected=rejected),
         ]
         lag = LoopLag()
         registry.register(
