@@ -246,6 +246,16 @@ def node() -> dashboard.Dashboard:
         )
         .with_panel(
             _plot(
+                "Reopened because it hung, in an hour",
+                "short",
+                (
+                    "{{camera}}",
+                    f"sum by (camera) (increase(camfleet_camera_restarts_total{{{OF_NODE}}}[1h]))",
+                ),
+            )
+        )
+        .with_panel(
+            _plot(
                 "Window and credit",
                 "short",
                 ("{{camera}} window", f"max by (camera) (camfleet_window_frames{{{OF_NODE}}})"),

@@ -43,8 +43,11 @@ class Feed:
         round_trip_ns: int = -1,
         detections: DetectionCounters = NO_DETECTIONS,
         health: Facts = (),
+        restarts: tuple[int, ...] = (),
     ) -> None:
-        self.fleet.take(NodeReported(node, SESSION, counters, round_trip_ns, detections, health))
+        self.fleet.take(
+            NodeReported(node, SESSION, counters, round_trip_ns, detections, health, restarts)
+        )
 
     def detect(
         self,

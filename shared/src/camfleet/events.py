@@ -35,6 +35,7 @@ class NodeReported:
     Attributes:
         round_trip_ns: the least that the node measured lately; -1 before the first.
         health: of its machine, as it came: `from_facts` reads it.
+        restarts: of each stream's camera, in the order of the counters; empty where it tells none.
     """
 
     node: str
@@ -43,6 +44,7 @@ class NodeReported:
     round_trip_ns: int = -1
     detections: DetectionCounters = NO_DETECTIONS
     health: Facts = ()
+    restarts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

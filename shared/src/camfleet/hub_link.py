@@ -299,6 +299,7 @@ class HubLink:
             heartbeat.round_trip_ns,
             heartbeat.detections,
             heartbeat.health,
+            heartbeat.restarts,
         )
 
     def _stranger(

@@ -184,10 +184,13 @@ class Fleet:
         node.detections.report(event.detections)
         if node.detections.lost > lost:
             _forget_detections(node)
+        restarts = dict(zip(_names(event), event.restarts, strict=False))
         for counters in event.counters:
             stream = node.streams.get(counters.stream)
             if stream is not None:
                 stream.report(counters, now_ns)
+                if counters.stream in restarts:
+                    stream.stats.restart(restarts[counters.stream])
         try:
             node.health = from_facts(event.health)
         except RemoteProtocolError as error:  # the rest of the heartbeat is as good as ever
@@ -295,7 +298,7 @@ class Fleet:
                 self.rejected["", "", key[2]] += self.rejected.pop(key)
 
 
-def _names(event: NodeJoined) -> list[str]:
+def _names(event: NodeJoined | NodeReported) -> list[str]:
     return [counters.stream for counters in event.counters]
 
 
