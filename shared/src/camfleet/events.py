@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from camfleet.frame import Frame
 from camfleet.wire import NO_DETECTIONS, Counters, Detection, DetectionCounters, Facts
@@ -47,12 +48,25 @@ class NodeReported:
     restarts: tuple[int, ...] = ()
 
 
+class Leaving(StrEnum):
+    """Why a node left: a small fixed set."""
+
+    GOODBYE = "goodbye"
+    SILENT = "silent"
+    REVOKED = "revoked"
+
+
 @dataclass(frozen=True)
 class NodeLeft:
-    """A node said goodbye, was silent for too long, or lost its key."""
+    """A node said goodbye, was silent for too long, or lost its key.
+
+    Attributes:
+        message: the same for a person; of a goodbye the node's own words, or nothing.
+    """
 
     node: str
     message: str
+    why: Leaving
 
 
 @dataclass(frozen=True)

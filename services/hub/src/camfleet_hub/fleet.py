@@ -82,8 +82,8 @@ class Fleet:
                 self._report(event)
             case Detected():
                 self._detect(event)
-            case NodeLeft(node):
-                self._leave(node)
+            case NodeLeft():
+                self._leave(event)
                 self.on_node(event)
 
     def accept(self, frame: Frame) -> None:
@@ -114,10 +114,12 @@ class Fleet:
             self.rejected[node, stream.camera if stream else "", error.reason] += 1
             camera = error.stream.partition("/")[0]
             refusal = refuse(node, camera, error, self._monotonic_ns())
-            if stream is None:
-                self.refusals.take(refusal)
-            else:
+            if stream is not None:
                 stream.refusal = refusal
+            else:
+                self.refusals.take(refusal)
+                if sender and not camera:
+                    sender.refusal = refusal
         if stream and error.sent is not None:  # it did arrive, so it is not lost as well
             stream.stats.reject(error.sent)
         if sender and error.detection is not None:
@@ -154,7 +156,7 @@ class Fleet:
         with self._changing:
             node = self._make_node(event.node, has_heartbeat=True)
             node.software = event.software
-            node.has_left = False
+            node.left = None
             node.heard_ns = self._monotonic_ns()
             node.joined += 1
             node.metrics_at = _metrics_at(event)
@@ -216,11 +218,12 @@ class Fleet:
         for watcher in self.watchers:
             watcher(event)
 
-    def _leave(self, name: str) -> None:
+    def _leave(self, event: NodeLeft) -> None:
         """Remember who left by its cameras; without any it would only fill the memory."""
         with self._changing:
-            self._nodes[name].has_left = True
-            self._forget_node_without_cameras(self._nodes[name])
+            node = self._nodes[event.node]
+            node.left = event
+            self._forget_node_without_cameras(node)
 
     def _make_node(self, name: str, *, has_heartbeat: bool) -> Node:
         return self._nodes.setdefault(name, Node(name, has_heartbeat=has_heartbeat))
@@ -287,7 +290,7 @@ class Fleet:
         self._forget_node_without_cameras(node)
 
     def _forget_node_without_cameras(self, node: Node) -> None:
-        if node.has_left and not node.streams:
+        if node.left and not node.streams:
             del self._nodes[node.name]
             self._fold_rejected(node.name)
 
