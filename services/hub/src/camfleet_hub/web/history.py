@@ -16,8 +16,8 @@ from camfleet_hub.web.api.document import problems
 from camfleet_hub.web.api.fleet import NodeName
 from camfleet_hub.web.asking import Seen
 from camfleet_hub.web.assets import load_assets
+from camfleet_hub.web.headers import NO_STORE
 
-_NO_STORE: Final = {"Cache-Control": "no-store"}
 _NS: Final = 1e9
 _NS_PER_MS: Final = 1e6
 
@@ -99,7 +99,7 @@ def add_history(app: FastAPI, history: History) -> None:
         found = seen.node(node)
         if found is None:
             raise HTTPException(404, f"there is no node {node!r}")
-        response.headers.update(_NO_STORE)
+        response.headers.update(NO_STORE)
         return _view(history, seen, found)
 
     @app.head("/node/{node}", include_in_schema=False)
