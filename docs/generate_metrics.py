@@ -26,6 +26,7 @@ from camfleet_hub.node_metrics import NodeCollector as FleetNodeCollector
 from camfleet_hub.port_metrics import PortCollector
 from camfleet_hub.web.certificate_metrics import CertificateCollector
 from camfleet_hub.web.login_metrics import LoginCollector
+from camfleet_hub.web.rejected_metrics import RejectedCollector
 from camfleet_node.host.memory import Memory
 from camfleet_node.metrics import NodeCollector
 
@@ -93,6 +94,7 @@ def hub() -> list[Metric]:
             MachineCollector(fleet),
             PortCollector(ports),
             LoginCollector(login),
+            RejectedCollector(Counter()),
             CertificateCollector(certificate),
             KeyCollector(Keyring(Path(folder) / "state")),
             HubCollector(

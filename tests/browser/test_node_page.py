@@ -112,6 +112,25 @@ def test_a_nodes_numbers_come_by_themselves_and_are_drawn(wall: Wall, page: Page
         expect(page.locator("#facts")).to_contain_text("Round trip")
 
 
+def test_a_node_that_went_says_why(wall: Wall, page: Page) -> None:
+    with wall.start_sender("garden") as sender:
+        sender.send("front", np.full((48, 64, 3), 99, np.uint8))
+        page.goto("/node/garden")
+        expect(page.locator("#state")).to_have_text("online")
+        expect(page.locator("#facts")).not_to_contain_text("Gone")
+    expect(page.locator("#state")).to_have_text("offline")
+    expect(page.locator("#facts")).to_contain_text("Gone")
+    expect(page.locator("#facts")).to_contain_text("it said goodbye")
+
+
+def test_what_of_a_node_was_rejected_just_now_is_told(lone_page: Page, console: Console) -> None:
+    console.expected = (MISSING,)
+    rejection = {"reason": "another machine has its name", "problem": "<b>", "age_ms": 3}
+    tell(lone_page, history() | {"rejection": rejection})
+    lone_page.goto("/node/garden")
+    expect(lone_page.locator("#facts")).to_contain_text("another machine has its name (<b>)")
+
+
 def test_a_node_that_nobody_knows_is_told_and_found_when_it_comes(
     wall: Wall, page: Page, console: Console
 ) -> None:

@@ -9,6 +9,7 @@ import re
 import socket
 import struct
 import threading
+from collections import Counter
 from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, Final
@@ -103,9 +104,9 @@ class Street:
             fields = {name.lower(): value for name, value in answer.getheaders()}
             return Answer(answer.status, fields, answer.read())
 
-    def rejected(self, reason: str) -> float:
-        """How many viewers were sent away for it."""
-        line = f'camfleet_viewers_rejected_total{{reason="{reason}"}} '
+    def rejected(self, reason: str, what: str = "viewers") -> float:
+        """How many viewers, or requests, were sent away for it."""
+        line = f'camfleet_{what}_rejected_total{{reason="{reason}"}} '
         text = self.house.get("/metrics", "METRICS").body.decode()
         rows = [row for row in text.splitlines() if row.startswith(line)]
         return float(rows[0].removeprefix(line)) if rows else 0.0
@@ -329,6 +330,7 @@ def _is_served(street: Street) -> bool:
 
 
 def test_a_body_that_trickles_is_cut_off_with_a_reason(street: Street) -> None:
+    before = street.rejected("slow", "requests")
     fields = street.administrator | {"Content-Type": "application/json", "Content-Length": "50"}
     with (
         street.undisturbed(),
@@ -337,6 +339,7 @@ def test_a_body_that_trickles_is_cut_off_with_a_reason(street: Street) -> None:
         answer = hung_up(link)
     assert answer.startswith(b"HTTP/1.1 408 "), answer
     assert b"the body did not come within 10 s" in answer
+    assert street.rejected("slow", "requests") == before + 1
 
 
 def test_heads_and_bodies_that_never_end_hold_up_nobody(street: Street) -> None:
@@ -348,13 +351,15 @@ def test_heads_and_bodies_that_never_end_hold_up_nobody(street: Street) -> None:
         assert street.ask("/healthz").status == 200
 
 
-def test_what_is_no_http_is_told_so(street: Street) -> None:
+def test_what_is_no_http_is_told_so_and_counted(street: Street) -> None:
+    before = street.rejected("malformed", "requests")
     for said in (b"hello\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET\r\n\r\n"):
         with street.knocking(said) as link:
             answer = hung_up(link)
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert PROBLEM.encode() in answer
         assert b"want HTTP/1.1" in answer
+    assert street.rejected("malformed", "requests") == before + 3
 
 
 # paths
@@ -430,19 +435,25 @@ WAYS: Final = [
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_path_that_tricks_finds_nothing_and_is_told_so(street: Street, way: str) -> None:
+    reasons = {400: "malformed", 404: "not_found", 405: "method", 422: "malformed"}
+    before = {reason: street.rejected(reason, "requests") for reason in reasons.values()}
+    told: Counter[str] = Counter()
     for trick in TRICKS:
         said = way.format(quote(trick, safe="%/*[]'$?"))
         answer = street.ask(said)
         if answer.status == 200:  # `..` went up to another path that is served
             assert trick in {"..", "?", "%2e%2e"}, said
             continue
-        assert answer.status in {400, 404, 405, 422}, (said, answer)
+        assert answer.status in reasons, (said, answer)
+        told[reasons[answer.status]] += 1
         assert answer.headers["content-type"] == PROBLEM, (said, answer)
         assert "set-cookie" not in answer.headers
         assert len(answer.body) < 8192
         assert b"passwd:" not in answer.body
         assert b"root:" not in answer.body
     assert "Traceback" not in street.house.hub.said()
+    for reason, count in before.items():
+        assert street.rejected(reason, "requests") == count + told[reason]
 
 
 # what is not one's own
@@ -505,6 +516,21 @@ def test_a_token_that_is_revoked_is_cut_off_and_refused_everywhere(street: Stree
             answer = street.ask(path, fields)
             assert (answer.status, answer.headers["content-type"]) == (401, PROBLEM)
             assert "revoked" in answer.json["detail"]
+
+
+def test_a_request_for_another_host_or_from_another_page_is_counted(street: Street) -> None:
+    hosts, origins = street.rejected("host", "requests"), street.rejected("origin", "requests")
+    with street.knocking(
+        b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+    ) as link:
+        assert hung_up(link).startswith(b"HTTP/1.1 421 ")
+    fields = street.administrator | {"Origin": "http://evil.example", "Connection": "close"}
+    with street.knocking(head("POST", "/logout", fields) + b"\r\n") as link:
+        assert hung_up(link).startswith(b"HTTP/1.1 403 ")
+    with street.knocking(head("GET", "/ws/wall", fields | UPGRADE) + b"\r\n") as link:
+        assert hung_up(link).startswith(b"HTTP/1.1 403 ")
+    assert street.rejected("host", "requests") == hosts + 1
+    assert street.rejected("origin", "requests") == origins + 2
 
 
 def test_a_forged_address_of_a_proxy_opens_nothing(street: Street) -> None:

@@ -517,7 +517,7 @@ def server() -> Iterator[SilentServer]:
         thread.join(WAIT_S)
 
 
-def test_a_camera_that_hangs_for_good_ends_its_node_with_an_error(
+def test_a_camera_that_hangs_for_good_is_counted_and_ends_its_node_with_an_error(
     house: House, look_at: LookAt, until: Until, server: SilentServer
 ) -> None:
     device = f"http://127.0.0.1:{server.server_port}/cam"
@@ -530,6 +530,9 @@ def test_a_camera_that_hangs_for_good_ends_its_node_with_an_error(
     server.hangs.set()
     until(lambda: "camera stalled and is reopened" in node.said(), node.said)
     assert node.process.poll() is None
+    restarts = 'camfleet_camera_restarts_total{camera="stuck",node="pi"}'
+    until(lambda: house.metric(restarts) == 1, node.said)
+    assert house.metric(restarts.replace("stuck", "fine")) == 0
     assert until(lambda: node.process.poll() is not None, node.said)
     assert node.process.returncode == 1, node.said()
     assert "camera stuck still hangs, 3 s after it was reopened" in node.said()

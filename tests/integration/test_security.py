@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pytest
 import zmq
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 DEADLINE_S: Final = 30.0
 STOP_S: Final = 1.0
 MOST: Final = 4
+IMAGE: Final = np.zeros((48, 64, 3), np.uint8)
 GREETING: Final = struct.Struct("!B8xBBB20sB31x")  # ZMTP 3.0 (ZeroMQ RFC 23)
 OPEN: Final = "tcp://127.0.0.1:0"
 
@@ -477,6 +479,38 @@ def test_a_sender_that_contradicts_itself_says_so(door: Door, keyring: Keyring) 
         Sender(bundle=bundle, plain=True)
     with pytest.raises(LocalProtocolError, match="plain=True wants an address and a node"):
         Sender(door.address, plain=True)
+
+
+# why a node is gone
+
+
+def test_the_hub_says_why_a_node_is_gone(house: House, until: Until) -> None:
+    house.start_hub()
+    bundle = house.enrol("garden")
+
+    def told(what: str) -> Any:  # noqa: ANN401 - JSON
+        answer = house.get("/api/nodes/garden")
+        return answer.json[what] if answer.status == 200 else None
+
+    with Sender(bundle=bundle) as first:
+        until(lambda: first.send("front", IMAGE))
+        until(lambda: told("state") == "online")
+        assert told("gone") is None
+        with Sender(bundle=bundle) as second:  # another machine that got the same file
+            until(lambda: second.send("front", IMAGE))
+            found = until(lambda: told("rejection"))
+            assert found["reason"] == "another machine has its name"
+            assert "want a bundle for each" in found["problem"]
+    until(lambda: told("gone") and told("gone")["reason"] == "goodbye")
+    with Sender(bundle=bundle) as third:
+        until(lambda: third.send("front", IMAGE))
+        until(lambda: told("state") == "online")
+        Keyring(house.state, reserved=frozenset()).revoke("garden")
+        found = until(lambda: told("gone"))
+    assert found == {"reason": "revoked", "detail": "its key was revoked"}
+    history = house.get("/api/nodes/garden/history").json
+    assert history["gone"] == found
+    assert house.get("/api/cameras/garden/front").json["gone"] == found
 
 
 # commands

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import socket
+from collections import Counter
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING
 
@@ -55,11 +56,13 @@ class Endless:
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp, proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    app: ASGIApp,
+    proxies: tuple[str, ...] = ("127.0.0.1", "::1"),
+    rejected: Counter[str] | None = None,
 ) -> AsyncIterator[tuple[str, int]]:
     """Serve an application; give its address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    serves = server.Server(app, listener, proxies=proxies)
+    serves = server.Server(app, listener, proxies=proxies, rejected=rejected)
     task = asyncio.create_task(serves.run_until_stopped())
     try:
         yield listener.getsockname()[:2]
@@ -83,21 +86,25 @@ async def test_who_asks_for_nothing_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
     monkeypatch.setattr(connection, "REQUEST_S", SHORT_S)
-    async with serving(Endless()) as address:
+    rejected: Counter[str] = Counter()
+    async with serving(Endless(), rejected=rejected) as address:
         reader, writer = await asyncio.open_connection(*address)
         writer.write(said)
         await cut_off(reader)
         writer.close()
+    assert rejected == ({"slow": 1} if said else {})  # browsers connect in advance
 
 
 async def test_a_reader_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "WRITE_S", SHORT_S)
     app = Endless()
-    async with serving(app) as address:
+    rejected: Counter[str] = Counter()
+    async with serving(app, rejected=rejected) as address:
         with closing(socket.create_connection(address)) as mute:
             mute.sendall(REQUEST)
             async with asyncio.timeout(TIMEOUT_S):
                 await app.ended.wait()
+    assert rejected == {"slow": 1}
 
 
 async def test_little_is_buffered_for_a_wall_that_does_not_read(
@@ -196,7 +203,11 @@ async def test_who_is_one_too_many_to_serve_is_told_so_with_a_problem(
 ) -> None:
     monkeypatch.setattr(server, "_MAX_CONCURRENT", 2)
     monkeypatch.setattr(connection, "SPARE", 0)
-    async with serving(Endless()) as address, calling(address, REQUEST) as viewer:
+    rejected: Counter[str] = Counter()
+    async with (
+        serving(Endless(), rejected=rejected) as address,
+        calling(address, REQUEST) as viewer,
+    ):
         assert await is_served(viewer)
         async with calling(address, REQUEST) as late, asyncio.timeout(TIMEOUT_S):
             head = await late.readuntil(b"\r\n\r\n")
@@ -206,6 +217,7 @@ async def test_who_is_one_too_many_to_serve_is_told_so_with_a_problem(
         assert b"content-type: application/problem+json\r\n" in head
         assert b"retry-after: 5\r\n" in head
         assert problem["status"] == 503
+        assert rejected == {"full": 1}
         assert not viewer.at_eof()
 
 
@@ -243,11 +255,13 @@ async def test_who_says_too_much_before_a_request_is_whole_is_cut_off(
 
 
 async def test_who_asks_on_and_on_without_an_answer_is_cut_off() -> None:
+    rejected: Counter[str] = Counter()
     async with (
-        serving(Endless()) as address,
+        serving(Endless(), rejected=rejected) as address,
         calling(address, (connection.MAX_PIPELINED + 2) * REQUEST) as reader,
     ):
         await cut_off(reader)
+        assert rejected["too_many"] == 1
 
 
 async def test_who_asks_some_times_at_once_is_answered_each_time() -> None:
@@ -331,6 +345,15 @@ async def test_a_proxy_of_this_machine_says_for_whom_it_asks_and_nobody_else_doe
     async with serving(_tell_client) as address:
         assert await _ask_as_proxy(address, "127.0.0.1") == "192.0.2.1 https"
         assert await _ask_as_proxy(address, "127.0.0.2") == "127.0.0.2 http"
+
+
+async def test_who_forges_a_proxys_words_is_served_as_who_it_is_and_counted() -> None:
+    rejected: Counter[str] = Counter()
+    async with serving(_tell_client, rejected=rejected) as address:
+        await _ask_as_proxy(address, "127.0.0.1")
+        assert not rejected
+        await _ask_as_proxy(address, "127.0.0.2")
+    assert rejected == {"proxy": 1}
 
 
 async def test_proxies_elsewhere_are_believed_once_they_are_named() -> None:

@@ -348,6 +348,23 @@ def test_a_subscriber_reads_and_lists_its_own_cameras_and_others_once_it_may(
     assert house.metric(forwarded) == 0
 
 
+def test_who_asks_for_what_is_not_there_or_not_its_own_is_told_the_same(
+    house: House, until: Until
+) -> None:
+    house.start_hub()
+    house.start_node("pi", "front", "back")
+    house.await_frames("pi/front", "pi/back")
+    bundle = enrol(house, "desk", ["pi/front"])
+
+    def reason(pattern: str) -> str:
+        with Subscriber(None, pattern, bundle=bundle) as reader:
+            assert reader.take(0.1) is None
+            return str(until(lambda: reader.take(0.1) is None and reader.refusal))
+
+    assert reason("pi/back") == reason("pi/none").replace("none", "back")
+    assert "no camera that may be read here is chosen by pi/back" in reason("pi/back")
+
+
 def test_a_stranger_gets_nothing_from_a_hub_with_keys(house: House, until: Until) -> None:
     house.start_hub()
     house.start_node("pi", "front")

@@ -77,7 +77,13 @@ messages: st.SearchStrategy[wire.Message] = st.one_of(
     headers,
     st.builds(wire.Credit, grants),
     st.builds(
-        wire.Heartbeat, counts, manifests, st.integers(-1, 60_000_000_000), detection_counters
+        wire.Heartbeat,
+        counts,
+        manifests,
+        st.integers(-1, 60_000_000_000),
+        detection_counters,
+        st.just(()),
+        st.lists(st.integers(0, 2**32 - 1), max_size=16).map(tuple),
     ),
     st.builds(wire.HeartbeatReply, counts, counts, counts, grants),
     st.builds(wire.Bye, texts),

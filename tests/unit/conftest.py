@@ -11,7 +11,7 @@ import pytest
 
 from camfleet.codec import encode_jpeg
 from camfleet.errors import Reason, RemoteProtocolError
-from camfleet.events import Detected, NodeJoined, NodeLeft, NodeReported
+from camfleet.events import Detected, Leaving, NodeJoined, NodeLeft, NodeReported
 from camfleet.frame import Frame, FrameHeader
 from camfleet.testing import FakeClock
 from camfleet.wire import NO_DETECTIONS, Counters, Detection, DetectionCounters, Facts
@@ -43,8 +43,11 @@ class Feed:
         round_trip_ns: int = -1,
         detections: DetectionCounters = NO_DETECTIONS,
         health: Facts = (),
+        restarts: tuple[int, ...] = (),
     ) -> None:
-        self.fleet.take(NodeReported(node, SESSION, counters, round_trip_ns, detections, health))
+        self.fleet.take(
+            NodeReported(node, SESSION, counters, round_trip_ns, detections, health, restarts)
+        )
 
     def detect(
         self,
@@ -60,8 +63,8 @@ class Feed:
         header = Detection(stream, SESSION, number, detector, state, 0, region)
         self.fleet.take(Detected(node, header, b"", self.clock.unix_ns()))
 
-    def goodbye(self, node: str) -> None:
-        self.fleet.take(NodeLeft(node, "said goodbye"))
+    def goodbye(self, node: str, message: str = "", why: Leaving = Leaving.GOODBYE) -> None:
+        self.fleet.take(NodeLeft(node, message, why))
 
     def frame(
         self,

@@ -33,6 +33,7 @@ CORE = {
     "camfleet.imagezmq.camera_name",
     "camfleet.imagezmq.message",
     "camfleet.intake",
+    "camfleet.lack",
     "camfleet.ledger",
     "camfleet.liveness",
     "camfleet.machine_health",

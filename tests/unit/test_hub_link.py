@@ -8,7 +8,7 @@ import pytest
 
 from camfleet import wire
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
-from camfleet.events import Detected, Event, NodeJoined, NodeLeft, NodeReported
+from camfleet.events import Detected, Event, Leaving, NodeJoined, NodeLeft, NodeReported
 from camfleet.frame import Frame, FrameHeader
 from camfleet.hub_link import HubLink
 from camfleet.names import MAX_NAMES_BYTES, MAX_STREAMS
@@ -341,12 +341,12 @@ def test_a_connection_that_another_key_took_over_is_that_nodes(hub: Hub) -> None
     assert isinstance(hub.receive(frame(0), caller="pi-2"), Frame)
     hub.clock.advance(9)
     hub.receive(heartbeat(1), caller="pi-2")
-    assert hub.expire(2) == [NodeLeft("pi-1", "silent for 10 s")]
+    assert hub.expire(2) == [NodeLeft("pi-1", "silent for 10 s", Leaving.SILENT)]
     assert isinstance(hub.receive(frame(1), caller="pi-2"), Frame)
 
 
 def test_a_node_that_lost_its_key_is_cut_off(joined: Hub) -> None:
-    assert joined.link.cut("pi-1") == NodeLeft("pi-1", "its key was revoked")
+    assert joined.link.cut("pi-1") == NodeLeft("pi-1", "its key was revoked", Leaving.REVOKED)
     assert joined.link.cut("pi-1") is None
     assert joined.rejects(frame(0)).reason is Reason.UNKNOWN_PEER
 
@@ -400,7 +400,7 @@ def test_a_receiver_that_wants_all_releases_nothing(joined: Hub) -> None:
 
 
 def test_a_goodbye_ends_a_node(joined: Hub) -> None:
-    assert joined.receive(wire.Bye("stopped")) == NodeLeft("pi-1", "stopped")
+    assert joined.receive(wire.Bye("stopped")) == NodeLeft("pi-1", "stopped", Leaving.GOODBYE)
     assert joined.rejects(frame(0)).reason is Reason.UNKNOWN_PEER
 
 
@@ -413,7 +413,7 @@ def test_nothing_is_owed_to_a_node_that_left(joined: Hub) -> None:
 
 def test_a_silent_node_is_let_go(joined: Hub) -> None:
     assert joined.expire(10) == []
-    assert joined.expire(0.1) == [NodeLeft("pi-1", "silent for 10 s")]
+    assert joined.expire(0.1) == [NodeLeft("pi-1", "silent for 10 s", Leaving.SILENT)]
     assert joined.expire(10) == []
 
 

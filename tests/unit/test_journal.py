@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from camfleet.errors import Reason, RemoteProtocolError
-from camfleet.events import Detected, NodeJoined, NodeLeft
+from camfleet.events import Detected, Leaving, NodeJoined, NodeLeft
 from camfleet.forward_link import SubscriberJoined, SubscriberLeft
 from camfleet.testing import FakeClock
 from camfleet.wire import Counters, Detection
@@ -77,7 +77,7 @@ def test_a_node_that_was_started_anew_is_told_again(told: Told) -> None:
 
 def test_a_node_that_left_and_returns_is_told_again(told: Told) -> None:
     told.node(NodeJoined("pi", 1, FRONT, ""))
-    told.node(NodeLeft("pi", "silent for 10 s"))
+    told.node(NodeLeft("pi", "silent for 10 s", Leaving.SILENT))
     told.node(NodeJoined("pi", 1, FRONT, ""))
     assert [line["event"] for line in told.lines] == ["node joined", "node left", "node joined"]
 

@@ -56,6 +56,18 @@ def test_forwarded_frames_are_counted_per_node_and_camera(feed: Feed) -> None:
     assert value(feed, "camfleet_frames_forwarded_total", node="pi", camera="front") == 3
 
 
+def test_restarts_are_told_of_cameras_whose_node_counts_them(feed: Feed) -> None:
+    counted = [Counters(name, 0, 0, {}) for name in ("front/main", "front/preview", "back/main")]
+    feed.hello("pi", *(one.stream for one in counted))
+    feed.heartbeat("pi", *counted)
+    name = "camfleet_camera_restarts_total"
+    assert value(feed, name, node="pi", camera="front") is None
+    feed.heartbeat("pi", *counted, restarts=(0, 0, 4))
+    feed.heartbeat("pi", *counted, restarts=(2, 2, 4))
+    assert value(feed, name, node="pi", camera="front") == 2
+    assert value(feed, name, node="pi", camera="back") == 0
+
+
 def test_received_frames_and_bytes_are_counted_per_node_and_camera(feed: Feed) -> None:
     size = len(feed.send("front/main").payload)
     feed.send("front/main")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from fastapi.encoders import jsonable_encoder
 
 from camfleet.errors import Reason
+from camfleet.events import Leaving
 from camfleet.wire import Counters
 from camfleet_hub.fleet import IMAGEZMQ_NODE
-from camfleet_hub.permission import ANYBODY, Sight
+from camfleet_hub.permission import ANYBODY, Identity, Role, Sight, parse_cameras
 from camfleet_hub.web import models
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ def test_a_camera_without_a_picture_says_that_it_knows_nothing(feed: Feed) -> No
         "height": None,
         "marks": [],
         "rejection": None,
+        "gone": None,
     }
 
 
@@ -142,3 +145,68 @@ def test_lost_detections_are_told_per_node(feed: Feed) -> None:
     feed.hello("pi", "front/main")
     feed.detect(2)
     assert models.nodes(Sight(feed.fleet, ANYBODY))[0].detections_lost == 2
+
+
+def gone(feed: Feed) -> tuple[str, str] | None:
+    """Why the node is gone, as the node and each of its cameras tell it."""
+    (node,) = models.nodes(Sight(feed.fleet, ANYBODY))
+    assert camera(feed).gone == node.gone
+    return (node.gone.reason, node.gone.detail) if node.gone else None
+
+
+def test_a_node_that_is_here_is_not_gone(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    assert gone(feed) is None
+    feed.goodbye("pi")
+    feed.hello("pi", "front/main")
+    assert gone(feed) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "why", "detail"),
+    [
+        ("", Leaving.GOODBYE, "it said goodbye"),
+        ("too hot", Leaving.GOODBYE, "it said goodbye: too hot"),
+        ("x" * 4000, Leaving.GOODBYE, f"it said goodbye: {'x' * 200}"),
+        ("silent for 10 s", Leaving.SILENT, "nothing was heard of it for 10 s"),
+        ("its key was revoked", Leaving.REVOKED, "its key was revoked"),
+    ],
+)
+def test_a_node_that_left_says_why(feed: Feed, message: str, why: Leaving, detail: str) -> None:
+    feed.hello("pi", "front/main")
+    feed.goodbye("pi", message, why)
+    assert gone(feed) == (why.value, detail)
+
+
+def test_a_node_that_is_silent_is_gone_before_its_link_has_noticed(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.clock.advance(11)
+    assert gone(feed) == ("silent", "nothing was heard of it for 10 s")
+
+
+def test_a_node_that_knocks_in_vain_says_what_is_wrong_while_it_does(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.goodbye("pi")
+    feed.reject("pi", Reason.VERSION)
+    assert gone(feed) == ("rejected", "it speaks another version of the protocol")
+    feed.clock.advance(20)
+    assert gone(feed) == ("goodbye", "it said goodbye")
+
+
+def test_a_second_machine_with_a_nodes_keys_is_told_to_who_sees_everything(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.reject("pi", Reason.NAME_TAKEN)
+    assert gone(feed) is None
+    (node,) = models.nodes(Sight(feed.fleet, ANYBODY))
+    assert node.rejection is not None
+    assert node.rejection.reason == "another machine has its name"
+    viewer = Identity("neighbour", Role.VIEWER, parse_cameras("pi/front"))
+    (node,) = models.nodes(Sight(feed.fleet, viewer))
+    assert node.rejection is None
+
+
+def test_a_stock_sender_never_says_why(feed: Feed) -> None:
+    feed.send("rpi1/main", node=IMAGEZMQ_NODE)
+    feed.clock.advance(99)
+    (node,) = models.nodes(Sight(feed.fleet, ANYBODY))
+    assert (node.state, node.gone) == ("offline", None)

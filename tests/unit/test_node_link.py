@@ -11,6 +11,7 @@ from camfleet.detection import DetectionDraft
 from camfleet.draft import Draft, check_draft
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.frame import FrameHeader, Stages
+from camfleet.machine_health import KNOWS_NOTHING
 from camfleet.node_link import LinkState, NodeLink
 from camfleet.testing import FakeClock
 
@@ -404,6 +405,25 @@ def test_heartbeats_and_hellos_count_the_detections() -> None:
     (hello,) = node.poll()
     assert isinstance(hello, wire.Hello)
     assert hello.detections == counted
+
+
+def beat(node: Node) -> wire.Heartbeat:
+    (found,) = [one for one in node.poll(1.0) if isinstance(one, wire.Heartbeat)]
+    return found
+
+
+def test_a_heartbeat_tells_the_restarts_of_each_streams_camera_where_they_are_counted() -> None:
+    node = Node(FRONT, "front/preview", "back/main")
+    node.welcome(*(wire.Grant(name, 0) for name in (FRONT, "front/preview", "back/main")))
+    assert beat(node).restarts == ()
+    node.link.report(KNOWS_NOTHING, {"front": 2, "back": 0})
+    assert beat(node).restarts == (2, 2, 0)
+
+
+@pytest.mark.parametrize("count", [-1, 2**32])
+def test_restarts_that_a_hub_would_reject_are_our_bug(node: Node, count: int) -> None:
+    with pytest.raises(LocalProtocolError, match="restarts is"):
+        node.link.report(KNOWS_NOTHING, {"front": count})
 
 
 def test_a_stream_is_wanted_only_where_the_hub_says_so_now() -> None:

@@ -90,6 +90,17 @@ def test_a_frame_that_was_rejected_twice_is_not_found_again(stats: StreamStats) 
     assert stats.lost == 0
 
 
+def test_restarts_count_from_the_first_heartbeat_and_over_sessions(stats: StreamStats) -> None:
+    assert StreamStats().restarts is None
+    for count in (5, 5, 7):
+        stats.restart(count)
+    assert stats.restarts == 2
+    stats.begin(2, counters(0, 0))
+    for count in (0, 1):
+        stats.restart(count)
+    assert stats.restarts == 3
+
+
 def test_a_new_session_is_no_loss(stats: StreamStats) -> None:
     stats.account(frame(0))
     stats.report(counters(7, 1, newer=6))

@@ -35,6 +35,9 @@ class Pair:
     def state(self) -> str:
         return self.subscriber.state.value
 
+    def refusal(self) -> str:
+        return self.subscriber.refusal
+
     def arrive(self, count: int = 1, *, every_s: float = 0.0) -> None:
         for _ in range(count):
             self.number += 1
@@ -158,6 +161,7 @@ def test_a_refusal_is_told_and_asked_again() -> None:
     clock = FakeClock()
     first, second = subscriber(), subscriber()
     link = PairedSubscribers(clock, first, second, max_subscribers=1)
+    link.states = (state("front/main"),)
     first.ask(clock.monotonic_ns())
     link.run(0.1)
     second.ask(clock.monotonic_ns())
@@ -181,6 +185,70 @@ def test_a_listing_is_asked_for_until_it_comes_and_needs_no_subscription() -> No
     assert pair.link.listed[pair.subscriber] == pair.link.states
     assert pair.subscriber.due_ns() is None
     assert len(pair.link.hub) == 0
+
+
+def state(stream: str, liveness: str = "online") -> wire.StreamState:
+    return wire.StreamState("pi", stream, liveness, 0.0)
+
+
+def test_who_asks_in_vain_finds_out_why_and_not_while_frames_come() -> None:
+    pair = Pair()
+    pair.ask()
+    pair.link.run(2)
+    assert not pair.refusal()
+    pair.link.run(2)
+    assert pair.refusal() == (
+        "no camera that may be read here is chosen by *, want one of those that `camfleet view` "
+        "lists"
+    )
+    assert pair.state() == "online"
+    pair.arrive()
+    pair.link.run(0.1)
+    assert not pair.refusal()
+    pair.link.run(30)  # the frame is not taken yet, so none is asked for
+    assert not pair.refusal()
+    pair.take()
+    pair.ask()
+    pair.link.run(4)
+    assert pair.refusal()
+
+
+def test_cameras_that_are_chosen_and_away_are_the_reason_and_those_that_may_send_are_none() -> None:
+    pair = Pair()
+    pair.link.states = tuple(state(f"{n}/main", "offline") for n in range(5))
+    pair.ask()
+    pair.link.run(4)
+    assert pair.refusal() == (
+        "no camera that is chosen sends pictures now: pi/0/main is offline, pi/1/main is offline, "
+        "pi/2/main is offline and 2 more"
+    )
+    pair.link.states = (state("0/main", "offline"), state("1/main"))
+    pair.link.run(11)
+    assert not pair.refusal()
+
+
+def test_a_program_that_only_looks_is_told_no_reason() -> None:
+    pair = Pair()
+    pair.subscriber.look()
+    pair.link.run(20)
+    assert pair.link.listed[pair.subscriber] == ()
+    assert not pair.refusal()
+
+
+def test_a_program_that_waits_in_vain_is_warned_once_for_each_reason(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    inbox = Inbox(subscriber(), "newest", lambda: None)
+    for text in ("this hub is full", "this hub is full", "another version"):
+        inbox.receive(header_of(wire.Refuse("too_many", text)), b"", 1, 1)
+    inbox.tell("the key is not enrolled")
+    inbox.tell("the key is not enrolled")
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "no frames: this hub is full",
+        "no frames: another version",
+        "no frames: the key is not enrolled",
+    ]
 
 
 def test_a_frame_that_was_lost_gives_its_credit_back_with_the_next_heartbeat() -> None:

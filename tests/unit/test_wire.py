@@ -105,7 +105,12 @@ def worst_header(label: str = "") -> FrameHeader:
         wire.Welcome(2**64 - 1, 1000, tuple(wire.Grant(name, BIG) for name in streams())),
         wire.Credit(tuple(wire.Grant(name, BIG) for name in streams())),
         wire.Heartbeat(
-            BIG, worst_counters(), 60_000_000_000, WORST_DETECTIONS, (-123.456,) * wire.MAX_FACTS
+            BIG,
+            worst_counters(),
+            60_000_000_000,
+            WORST_DETECTIONS,
+            (-123.456,) * wire.MAX_FACTS,
+            (2**32 - 1,) * MAX_STREAMS,
         ),
         wire.Detection(
             "c" * 128 + "/" + "p" * 128,

@@ -89,7 +89,17 @@ def build() -> dashboard.Dashboard:
         )
         .with_panel(
             plot(
-                "Rejected",
+                "Requests rejected",
+                "cps",
+                (
+                    "{{reason}}",
+                    f"sum by (reason) (rate(camfleet_requests_rejected_total{rate}))",
+                ),
+            )
+        )
+        .with_panel(
+            plot(
+                "Messages rejected",
                 "cps",
                 (
                     "{{reason}}",

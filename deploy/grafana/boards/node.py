@@ -124,6 +124,16 @@ def build() -> dashboard.Dashboard:
         )
         .with_panel(
             plot(
+                "Reopened because it hung, in an hour",
+                "short",
+                (
+                    "{{camera}}",
+                    f"sum by (camera) (increase(camfleet_camera_restarts_total{{{OF_NODE}}}[1h]))",
+                ),
+            )
+        )
+        .with_panel(
+            plot(
                 "Window and credit",
                 "short",
                 ("{{camera}} window", f"max by (camera) (camfleet_window_frames{{{OF_NODE}}})"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from camfleet.frame import Frame
 from camfleet.wire import NO_DETECTIONS, Counters, Detection, DetectionCounters, Facts
@@ -35,6 +36,7 @@ class NodeReported:
     Attributes:
         round_trip_ns: the least that the node measured lately; -1 before the first.
         health: of its machine, as it came: `from_facts` reads it.
+        restarts: of each stream's camera, in the order of the counters; empty where it tells none.
     """
 
     node: str
@@ -43,14 +45,28 @@ class NodeReported:
     round_trip_ns: int = -1
     detections: DetectionCounters = NO_DETECTIONS
     health: Facts = ()
+    restarts: tuple[int, ...] = ()
+
+
+class Leaving(StrEnum):
+    """Why a node left: a small fixed set."""
+
+    GOODBYE = "goodbye"
+    SILENT = "silent"
+    REVOKED = "revoked"
 
 
 @dataclass(frozen=True)
 class NodeLeft:
-    """A node said goodbye, was silent for too long, or lost its key."""
+    """A node said goodbye, was silent for too long, or lost its key.
+
+    Attributes:
+        message: the same for a person; of a goodbye the node's own words, or nothing.
+    """
 
     node: str
     message: str
+    why: Leaving
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, NoReturn
 from camfleet.admission import Admission, Holder
 from camfleet.answers import Answers, want_no_payload
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
-from camfleet.events import Detected, Event, NodeJoined, NodeLeft, NodeReported
+from camfleet.events import Detected, Event, Leaving, NodeJoined, NodeLeft, NodeReported
 from camfleet.frame import Frame, FrameHeader
 from camfleet.intake import Intake
 from camfleet.ledger import Ledger
@@ -171,7 +171,7 @@ class HubLink:
     def cut(self, node: str) -> NodeLeft | None:
         """Let go of a node that lost its key; None where it is not there."""
         peer = self._nodes.get(node)
-        return self._leave(peer, "its key was revoked") if peer else None
+        return self._leave(peer, "its key was revoked", Leaving.REVOKED) if peer else None
 
     def flights(self) -> list[Flight]:
         """What may be under way of each stream of each node; from any thread, of a moment ago."""
@@ -190,7 +190,8 @@ class HubLink:
         """Let go of the nodes that were silent for too long."""
         limit_ns = monotonic_ns - int(OFFLINE_AFTER_S * _NS)
         silent = [peer for peer in self._nodes.values() if peer.heard_ns < limit_ns]
-        return [self._leave(peer, f"silent for {OFFLINE_AFTER_S:.0f} s") for peer in silent]
+        message = f"silent for {OFFLINE_AFTER_S:.0f} s"
+        return [self._leave(peer, message, Leaving.SILENT) for peer in silent]
 
     def drain(self) -> list[tuple[bytes, bytes]]:
         """Return what is to be sent, as (identity, header part), and forget it.
@@ -210,7 +211,7 @@ class HubLink:
             case Hello():
                 return self._hello(identity, message, monotonic_ns, caller)
             case Bye(text):
-                return self._leave(peer, text or "said goodbye")
+                return self._leave(peer, text, Leaving.GOODBYE)
             case _:
                 return _not_a_nodes(message)
 
@@ -299,6 +300,7 @@ class HubLink:
             heartbeat.round_trip_ns,
             heartbeat.detections,
             heartbeat.health,
+            heartbeat.restarts,
         )
 
     def _stranger(
@@ -377,10 +379,10 @@ class HubLink:
             self._admission.displace(hello.node, before.session)
         self._forget(before)
 
-    def _leave(self, peer: _Peer, message: str) -> NodeLeft:
+    def _leave(self, peer: _Peer, message: str, why: Leaving) -> NodeLeft:
         self._forget(peer)
         self._admission.forget(peer.node)
-        return NodeLeft(peer.node, message)
+        return NodeLeft(peer.node, message, why)
 
     def _forget(self, peer: _Peer) -> None:
         if self._peers.get(peer.identity) is peer:

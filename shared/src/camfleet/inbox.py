@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from camfleet.subscriber_link import Listed, SubscriberCounters, SubscriberLink
 from camfleet.wire import DeliveryMode
 
 Call = Callable[[], None]
+_log = logging.getLogger(__name__)
 
 
 class Inbox(End):
@@ -76,6 +78,7 @@ class Inbox(End):
     def receive(self, header: bytes, payload: Payload, unix_ns: int, monotonic_ns: int) -> None:
         """Take one message of the hub; one that it does not send is counted and dropped."""
         with self._changed:
+            before = self.refusal
             try:
                 found = self._link.receive(header, payload, unix_ns, monotonic_ns)
             except RemoteProtocolError:
@@ -86,6 +89,7 @@ class Inbox(End):
             elif found is not None:
                 self._listed = found
             self._tell()
+        self._warn(before)
 
     def reject(self) -> None:
         """Count a message that is none."""
@@ -109,7 +113,8 @@ class Inbox(End):
 
     def tell(self, problem: str) -> None:
         """Take why there is no connection; empty where nothing is wrong."""
-        self._problem = problem
+        before, self._problem = self.refusal, problem
+        self._warn(before)
 
     def due_ns(self) -> int | None:
         """Monotonic time at which `take` has something to say by itself."""
@@ -138,7 +143,7 @@ class Inbox(End):
 
     @property
     def refusal(self) -> str:
-        """Why there is no connection, or what the hub said when it last refused this."""
+        """Why nothing comes: no connection, a hub that refuses this, or that has nothing for it."""
         return self._problem or self._link.refusal
 
     @property
@@ -146,6 +151,11 @@ class Inbox(End):
         """What was counted so far."""
         with self._changed:
             return replace(self._link.counters)
+
+    def _warn(self, before: str) -> None:
+        """Tell who only waits for frames, once for each reason."""
+        if self.refusal and self.refusal != before:
+            _log.warning("no frames: %s", self.refusal)
 
     def _ask(self) -> None:
         if self._link.ask(time.monotonic_ns()):

@@ -6,7 +6,7 @@ The sender asks it what may be sent and when it next has something to say.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -41,6 +41,7 @@ from camfleet.wire import (
     Hello,
     PortNumber,
     Refuse,
+    Restarts,
     Software,
     Welcome,
     decode,
@@ -110,6 +111,7 @@ class NodeLink:
         self._backlog = Backlog()
         self._pulse = Pulse()
         self._health: Facts = ()
+        self._restarts: dict[str, int] = {}
         self._due_ns = 0  # monotonic; at once
         self._heard_ns = 0
         self._noticed_ns = 0  # when its silence was noticed
@@ -197,13 +199,15 @@ class NodeLink:
         age_ns = unix_ns - draft.captured_ns if draft.captured_ns else 0
         self._backlog.put(Waiting(stream, draft, monotonic_ns - max(0, age_ns)))
 
-    def report(self, health: MachineHealth) -> None:
-        """Tell the hub of this machine with every heartbeat from now on.
+    def report(self, health: MachineHealth, restarts: Mapping[str, int]) -> None:
+        """Tell the hub of this machine and its cameras with every heartbeat from now on.
 
         Raises:
             LocalProtocolError: for values that the hub would reject.
         """
-        self._health = to_facts(health)
+        for count in restarts.values():
+            _check(count, Restarts, "restarts")
+        self._health, self._restarts = to_facts(health), dict(restarts)
 
     def detections(self, unix_ns: int, monotonic_ns: int) -> Iterable[tuple[bytes, Payload]]:
         """Yield the detections that are due now, as (header part, payload part).
@@ -262,7 +266,15 @@ class NodeLink:
         counted = self.counters(), self.detection_counters()
         if self.state is LinkState.ONLINE:
             round_trip_ns = self._pulse.beat(unix_ns, monotonic_ns)
-            beat = Heartbeat(unix_ns, counted[0], round_trip_ns, counted[1], self._health)
+            restarts = tuple(self._restarts.get(_camera(name), 0) for name in self._streams)
+            beat = Heartbeat(
+                unix_ns,
+                counted[0],
+                round_trip_ns,
+                counted[1],
+                self._health,
+                restarts if self._restarts else (),
+            )
             return (encode(beat),)
         self._due_ns = monotonic_ns + int(self._backoff.next_s() * _NS)
         asked_chz = tuple(stream.asked_chz for stream in self._streams.values())
@@ -382,6 +394,10 @@ class NodeLink:
             if counts is not None:
                 counts.limit = max(counts.limit, grant.limit)
                 counts.is_wanted = grant.is_wanted
+
+
+def _camera(stream: str) -> str:
+    return stream.partition("/")[0]
 
 
 def _check(found: str | int, rule: object, what: str) -> None:

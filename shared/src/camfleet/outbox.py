@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from camfleet.clock import Offset
 from camfleet.detection import DetectionDraft
@@ -101,14 +101,14 @@ class Outbox(End):
             self._link.detect(stream, draft, time.time_ns(), time.monotonic_ns())
         self._wake()
 
-    def report(self, health: MachineHealth) -> None:
-        """Tell the hub of this machine with every heartbeat from now on.
+    def report(self, health: MachineHealth, restarts: Mapping[str, int]) -> None:
+        """Tell the hub of this machine and its cameras with every heartbeat from now on.
 
         Raises:
             LocalProtocolError: for values that the hub would reject.
         """
         with self._changed:
-            self._link.report(health)
+            self._link.report(health, restarts)
 
     def take(self, unix_ns: int, monotonic_ns: int) -> list[tuple[bytes, Payload]]:
         """Return what may go out now as (header part, payload part).

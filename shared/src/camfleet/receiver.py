@@ -123,6 +123,7 @@ class Receiver(Port):
 
     def take(self, identity: bytes, parts: list[zmq.Frame]) -> None:
         """Give one message to the link, and what it means to whoever wants it."""
+        caller = None
         try:
             header, payload = header_and_payload(parts)
             caller = self.caller(header)
@@ -131,7 +132,8 @@ class Receiver(Port):
                 identity, header.bytes, payload.buffer, *now_ns, caller=caller
             )
         except RemoteProtocolError as error:
-            self._on_reject(self._link.rejecting(identity), error)
+            # Who is not welcome is known by its key all the same.
+            self._on_reject(self._link.rejecting(identity) or caller or "", error)
         else:
             if type(event) is NodeJoined:
                 self.note(event.node, header)

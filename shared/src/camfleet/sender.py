@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -220,13 +220,18 @@ class Sender(Closing):
         """The hub's clock minus this machine's, and how sure that is; None before it is known."""
         return self._outbox.clock(time.time_ns())
 
-    def report(self, health: MachineHealth) -> None:
-        """Tell the hub how this machine does, with every heartbeat from now on.
+    def report(self, health: MachineHealth, restarts: Mapping[str, int] | None = None) -> None:
+        """Tell the hub how this machine and its cameras do, with every heartbeat from now on.
+
+        Args:
+            health: of the machine.
+            restarts: how often each camera was reopened because it hung, by its name; none where
+                nobody counts that.
 
         Raises:
             LocalProtocolError: for values that no machine has.
         """
-        self._outbox.report(health)
+        self._outbox.report(health, restarts or {})
 
     def counters(self) -> tuple[Counters, ...]:
         """What was captured, sent and dropped on each stream in this session."""

@@ -84,6 +84,8 @@ class StreamStats:
         lost: frames that were sent and never arrived.
         rejected: frames that arrived and were not accepted.
         dropped: pictures that the node chose to discard, by reason.
+        restarts: how often the node reopened the camera because it hung; None where it tells
+            nothing of that.
         latency: from capture to each stage, in seconds; from `received` on, on the hub's clock.
         jitter: of the arrivals.
     """
@@ -94,12 +96,14 @@ class StreamStats:
         self.lost = 0
         self.rejected = 0
         self.captured = 0
+        self.restarts: int | None = None
         self.latency = {stage: Histogram() for stage in STAGES}
         self.jitter = Jitter()
         self._session: int | None = None
         self._expected = 0
         self._captured = 0
         self._reported: Counters | None = None
+        self._restarted: int | None = None
         self._dropped: dict[str, int] = {}
 
     @property
@@ -155,6 +159,12 @@ class StreamStats:
                 grown = max(0, count - before.dropped.get(reason, 0))
                 self._dropped[reason] = self._dropped.get(reason, 0) + grown
 
+    def restart(self, count: int) -> None:
+        """Take a heartbeat's count of restarts; the first one is where counting begins."""
+        before = count if self._restarted is None else self._restarted
+        self._restarted = count
+        self.restarts = (self.restarts or 0) + max(0, count - before)
+
     def _measure(self, frame: Frame) -> None:
         """Count how long a frame took to each stage; the first two need no clock but its node's."""
         header, latency = frame.header, self.latency
@@ -171,6 +181,7 @@ class StreamStats:
         self._expected = sent
         self._captured = captured
         self._reported = None
+        self._restarted = None
         self.jitter.begin()
 
     def _capture(self, count: int) -> None:

@@ -30,6 +30,9 @@ _LOOK_S: Final = 1.0  # how soon an iteration notices that its thread is gone
 class Subscriber(Closing):
     """Frames of any number of streams of one hub, by patterns.
 
+    A program that waits in vain finds the reason in `refusal`, and in a warning of the logger
+    `camfleet`.
+
     Iterate it, with `for` or `async for`, or call `take`. It subscribes when a frame is first
     asked for, so that until then no camera works for it, and returns by itself after an
     interruption. Use it as a context manager, or call `close`.
@@ -153,7 +156,11 @@ class Subscriber(Closing):
 
     @property
     def refusal(self) -> str:
-        """Why there is no link, for a person: what is wrong with the keys, or the hub's word."""
+        """Why nothing comes, for a person; empty where nothing is wrong.
+
+        It is what is wrong with the keys, the hub's word, or that it has no camera that the
+        patterns choose and this may read, or none that sends pictures now.
+        """
         return self._inbox.refusal
 
     @property

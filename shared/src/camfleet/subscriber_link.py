@@ -14,6 +14,7 @@ from camfleet.backoff import Backoff
 from camfleet.clock import Offset
 from camfleet.delivered_frame import DeliveredFrame
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
+from camfleet.lack import Lack
 from camfleet.liveness import STALE_AFTER_S
 from camfleet.node_link import LinkState
 from camfleet.pattern import parse_pattern
@@ -94,12 +95,13 @@ class SubscriberLink:
         _check(patterns, delivery)
         self.patterns = tuple(patterns)
         self.state = LinkState.CONNECTING
-        self.refusal = ""
         self.counters = SubscriberCounters()
         self._subscribe = encode(Subscribe(session, self.patterns, delivery, software))
         self._backoff = backoff
         self._least = _LEAST[delivery]
         self._pulse = Pulse()
+        self._lack = Lack(self.patterns)
+        self._refused = ""  # what the hub said
         self._rate = DeliveryRate()
         self._is_wanted = False
         self._due_ns = 0  # monotonic; at once
@@ -123,6 +125,7 @@ class SubscriberLink:
         fps = self._rate.add(self._done, monotonic_ns, round_trip_ns)
         if self._asked_ns is None:
             self._asked_ns = monotonic_ns
+            self._lack.begin(monotonic_ns)
             self._is_starved = self._waited_ns > monotonic_ns - self._taken_ns
         # Who waits for longer than it works on a long link would go on at the rate of a window
         # that is too small, since that is what it is made of.
@@ -164,6 +167,7 @@ class SubscriberLink:
         self._heard_ns = monotonic_ns
         match message:
             case Delivery():
+                self._lack.begin(monotonic_ns)
                 return self._deliver(message, payload, unix_ns)
             case HeartbeatReply():
                 self._pulse.answer(message, unix_ns, monotonic_ns)
@@ -171,6 +175,7 @@ class SubscriberLink:
             case Listing():
                 listed = decode_states(payload)
                 self._look_due_ns = None
+                self._lack.judge(listed)
                 return listed
             case Welcome():
                 self._welcome(message, monotonic_ns)
@@ -203,6 +208,9 @@ class SubscriberLink:
     def poll(self, unix_ns: int, monotonic_ns: int) -> list[bytes]:
         """Return the header parts that are due now."""
         headers = []
+        if self._is_in_lack and monotonic_ns >= self._lack.due_ns:
+            self._lack.look(monotonic_ns)
+            self._look_due_ns = monotonic_ns
         if self._look_due_ns is not None and monotonic_ns >= self._look_due_ns:
             self._look_due_ns = monotonic_ns + _LOOK_AGAIN_NS
             headers.append(encode(Look(self.patterns)))
@@ -218,6 +226,8 @@ class SubscriberLink:
         times = [] if self._look_due_ns is None else [self._look_due_ns]
         if self.state is LinkState.ONLINE:
             times.append(0 if self._owes_ask else self._pulse.due_ns)
+            if self._is_in_lack:
+                times.append(self._lack.due_ns)
         elif self._is_wanted:
             times.append(self._due_ns)
         return min(times, default=None)
@@ -231,9 +241,18 @@ class SubscriberLink:
         return self._pulse.offset(unix_ns)
 
     @property
+    def refusal(self) -> str:
+        """Why nothing comes, for a person: what the hub said, or what it lists; else empty."""
+        return self._refused or self._lack.reason
+
+    @property
     def round_trip_ns(self) -> int:
         """The least one of late; -1 before the first."""
         return self._pulse.round_trip_ns
+
+    @property
+    def _is_in_lack(self) -> bool:
+        return self.state is LinkState.ONLINE and self._asked_ns is not None and not self._waiting
 
     @property
     def _owes_ask(self) -> bool:
@@ -299,7 +318,8 @@ class SubscriberLink:
         """Count anew: deliveries are numbered from 0 after each welcome."""
         wanted = self._limit - self._arrived
         self.state = LinkState.ONLINE
-        self.refusal = ""
+        self._refused = ""
+        self._lack.begin(monotonic_ns)
         self._backoff.reset()
         self._arrived = self._arrived_ns = self._told = 0
         self._limit = wanted
@@ -311,7 +331,7 @@ class SubscriberLink:
                 self.begin()
             return
         self.state = LinkState.REFUSED
-        self.refusal = text
+        self._refused = text
 
 
 def _check(patterns: Sequence[str], delivery: str) -> None:

@@ -20,7 +20,7 @@ VERSION: Final = 1
 MAX_HEADER_BYTES: Final = 4096  # one page; a label and a small map fit, a picture does not
 MAX_REASON_BYTES: Final = 12
 MAX_PATTERNS: Final = 16
-MAX_FACTS: Final = 24  # 11 are known; the others are for newer nodes
+MAX_FACTS: Final = 16  # 11 are known; the others are for newer nodes
 MAX_REASONS: Final = 8  # per stream: a reason becomes a metric's label, so there are few
 
 # What becomes a metric's label: short, and safe wherever it is shown.
@@ -33,6 +33,7 @@ Facts = Annotated[tuple[bool | int | float | None, ...], msgspec.Meta(max_length
 Pattern = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_PATTERN)]
 DeliveryMode = Literal["newest", "all"]
 PortNumber = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+Restarts = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]  # fewer bytes than a count may take
 CentiHertz = Annotated[int, msgspec.Meta(ge=0, le=65_535)]  # a float would take thrice the bytes
 RoundTripNs = Annotated[int, msgspec.Meta(ge=-1, le=60_000_000_000)]
 Software = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,64}\Z")]
@@ -119,8 +120,12 @@ class Credit(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Heartbeat(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Node to hub: alive at `node_ns` (Unix ns on the node's clock), with these counters.
 
-    `round_trip_ns` is the least one of this link; -1 before it was measured. `health` are the
-    fields of a `MachineHealth`, or nothing: what they may be is judged by who reads them.
+    Attributes:
+        round_trip_ns: the least one of this link; -1 before it was measured.
+        health: the fields of a `MachineHealth`, or nothing: what they may be is judged by who
+            reads them.
+        restarts: how often each stream's camera was reopened because it hung, in the order of the
+            counters; empty where that is not known.
     """
 
     node_ns: Count
@@ -128,6 +133,7 @@ class Heartbeat(msgspec.Struct, array_like=True, frozen=True, gc=False):
     round_trip_ns: RoundTripNs = -1
     detections: DetectionCounters = NO_DETECTIONS
     health: Facts = ()
+    restarts: tuple[Restarts, ...] = ()
 
 
 class HeartbeatReply(msgspec.Struct, array_like=True, frozen=True, gc=False):

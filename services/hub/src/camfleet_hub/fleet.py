@@ -20,18 +20,16 @@ from camfleet.names import MAIN, PREVIEW
 from camfleet.wire import Counters
 from camfleet_hub.authority import authority
 from camfleet_hub.refusals import Refusals, refuse
+from camfleet_hub.room import MAX_PICTURE_BYTES, Room
 from camfleet_hub.stream import Node, Stream
 
 IMAGEZMQ_NODE: Final = "imagezmq"  # stock senders have no node; their cameras stand under this one
-MAX_PICTURE_BYTES: Final = 2**30  # 512 JPEGs of 2 MB each, or 170 raw pictures of 1080p
-_MOST_WAITING: Final = 64  # cameras that get a place within a second; the others in the next
 
 
 class Fleet:
     """The hub's picture of all nodes.
 
-    What is refused costs an ingest thread next to nothing, however full the fleet is: places
-    are only made by `sample`.
+    Places are only made by `sample`, so that who has none holds up no ingest thread.
 
     Args:
         max_cameras: cameras that are kept, each with its preview. A further one is rejected
@@ -48,16 +46,12 @@ class Fleet:
         max_picture_bytes: int = MAX_PICTURE_BYTES,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._max_cameras = max_cameras
-        self._max_picture_bytes = max_picture_bytes
+        self._room = Room(max_cameras, max_picture_bytes)
         self._monotonic_ns = monotonic_ns
         self._nodes: dict[str, Node] = {}
         self._streams: dict[str, Stream] = {}
-        self._cameras = 0  # streams that take a place
         # Whoever adds or removes a node, a stream or a count holds it; a frame takes it never.
         self._changing = threading.RLock()
-        self._waiting: set[tuple[str, str]] = set()
-        self._picture_bytes = 0
         self.rejected: Counter[tuple[str, str, Reason]] = Counter()
         self.refusals = Refusals()
         self.listeners: tuple[Callable[[Stream], None], ...] = ()
@@ -82,8 +76,8 @@ class Fleet:
                 self._report(event)
             case Detected():
                 self._detect(event)
-            case NodeLeft(node):
-                self._leave(node)
+            case NodeLeft():
+                self._leave(event)
                 self.on_node(event)
 
     def accept(self, frame: Frame) -> None:
@@ -97,11 +91,9 @@ class Fleet:
         stream = node.streams.get(name) if node else None
         newest = stream.newest if stream else None
         more_bytes = len(frame.payload) - (len(newest.payload) if newest else 0)
-        if more_bytes > 0 and self._picture_bytes + more_bytes > self._max_picture_bytes:
-            raise self._too_large(frame)
+        self._room.want_bytes(frame, more_bytes)
         stream = stream or self._make_stream(frame.node, name, has_heartbeat=False)
-        # Two ports may lose one of two sums made at the same time: `sample` counts anew.
-        self._picture_bytes += more_bytes
+        self._room.picture_bytes += more_bytes
         stream.take(frame, self._monotonic_ns())
         for listener in self.listeners:
             listener(stream)
@@ -114,10 +106,12 @@ class Fleet:
             self.rejected[node, stream.camera if stream else "", error.reason] += 1
             camera = error.stream.partition("/")[0]
             refusal = refuse(node, camera, error, self._monotonic_ns())
-            if stream is None:
-                self.refusals.take(refusal)
-            else:
+            if stream is not None:
                 stream.refusal = refusal
+            else:
+                self.refusals.take(refusal)
+                if sender and not camera:
+                    sender.refusal = refusal
         if stream and error.sent is not None:  # it did arrive, so it is not lost as well
             stream.stats.reject(error.sent)
         if sender and error.detection is not None:
@@ -141,10 +135,10 @@ class Fleet:
         now_ns = self._monotonic_ns()
         for stream in self._streams.copy().values():
             stream.sample(now_ns)
-        if self._waiting:
+        if self._room.is_awaited:
             self._make_room(now_ns)
         newest = [stream.newest for stream in self._streams.copy().values()]
-        self._picture_bytes = sum(len(frame.payload) for frame in newest if frame)
+        self._room.picture_bytes = sum(len(frame.payload) for frame in newest if frame)
 
     def now_ns(self) -> int:
         """Now, on the clock that silences are measured on."""
@@ -154,7 +148,7 @@ class Fleet:
         with self._changing:
             node = self._make_node(event.node, has_heartbeat=True)
             node.software = event.software
-            node.has_left = False
+            node.left = None
             node.heard_ns = self._monotonic_ns()
             node.joined += 1
             node.metrics_at = _metrics_at(event)
@@ -184,10 +178,13 @@ class Fleet:
         node.detections.report(event.detections)
         if node.detections.lost > lost:
             _forget_detections(node)
+        restarts = dict(zip(_names(event), event.restarts, strict=False))
         for counters in event.counters:
             stream = node.streams.get(counters.stream)
             if stream is not None:
                 stream.report(counters, now_ns)
+                if counters.stream in restarts:
+                    stream.stats.restart(restarts[counters.stream])
         try:
             node.health = from_facts(event.health)
         except RemoteProtocolError as error:  # the rest of the heartbeat is as good as ever
@@ -199,9 +196,7 @@ class Fleet:
         node, name = self._nodes[event.node], event.header.stream
         stream = node.streams.get(f"{event.camera}/{MAIN}") or node.streams.get(name)
         if stream is None:  # there was no room for its camera
-            error = RemoteProtocolError(
-                Reason.TOO_MANY, f"{self._max_cameras} cameras are here, want no more"
-            )
+            error = self._room.no_place()
             error.detection = event.header.number
             self.reject(event.node, error)
             return
@@ -213,11 +208,12 @@ class Fleet:
         for watcher in self.watchers:
             watcher(event)
 
-    def _leave(self, name: str) -> None:
+    def _leave(self, event: NodeLeft) -> None:
         """Remember who left by its cameras; without any it would only fill the memory."""
         with self._changing:
-            self._nodes[name].has_left = True
-            self._forget_node_without_cameras(self._nodes[name])
+            node = self._nodes[event.node]
+            node.left = event
+            self._forget_node_without_cameras(node)
 
     def _make_node(self, name: str, *, has_heartbeat: bool) -> Node:
         return self._nodes.setdefault(name, Node(name, has_heartbeat=has_heartbeat))
@@ -230,37 +226,19 @@ class Fleet:
                 return node.streams[name]
             camera, _, profile = name.partition("/")
             is_second = profile == PREVIEW and f"{camera}/{MAIN}" in node.streams
-            if self._cameras >= self._max_cameras and not is_second:
-                self._let_wait(node_name, name)
-                text = f"{self._max_cameras} cameras are here, want no more"
-                error = RemoteProtocolError(Reason.TOO_MANY, text)
-                error.stream = name
-                raise error
+            if not is_second:
+                self._room.want_place(node_name, name)
             stream = Stream(node, name, takes_place=not is_second)
-            self._cameras += stream.takes_place
+            self._room.cameras += stream.takes_place
             node.streams = {**node.streams, name: stream}
             self._streams[stream.id] = stream
         self.on_camera(stream)
         return stream
 
-    def _let_wait(self, node: str, stream: str) -> None:
-        if len(self._waiting) < _MOST_WAITING:
-            self._waiting.add((node, stream))
-
-    def _too_large(self, frame: Frame) -> RemoteProtocolError:
-        self._let_wait(frame.node, frame.header.stream)
-        text = f"pictures here have {self._picture_bytes} bytes and this one {len(frame.payload)}"
-        error = RemoteProtocolError(
-            Reason.TOO_MANY, f"{text}, want {self._max_picture_bytes} together at most"
-        )
-        error.stream, error.sent = frame.header.stream, frame.header.sent
-        return error
-
     def _make_room(self, now_ns: int) -> None:
         """Forget as many cameras as wait, of those that have been offline longest."""
         with self._changing:
-            count = len(self._waiting)
-            self._waiting.clear()
+            count = self._room.take_waiting()
             streams = list(self._streams.values())
             offline = [
                 one
@@ -278,13 +256,13 @@ class Fleet:
     def _forget(self, gone: Stream) -> None:
         node = gone.node
         del self._streams[gone.id]
-        self._cameras -= gone.takes_place
+        self._room.cameras -= gone.takes_place
         node.streams = {name: one for name, one in node.streams.items() if one is not gone}
         self._fold_rejected(node.name, gone.camera)
         self._forget_node_without_cameras(node)
 
     def _forget_node_without_cameras(self, node: Node) -> None:
-        if node.has_left and not node.streams:
+        if node.left and not node.streams:
             del self._nodes[node.name]
             self._fold_rejected(node.name)
 
@@ -295,7 +273,7 @@ class Fleet:
                 self.rejected["", "", key[2]] += self.rejected.pop(key)
 
 
-def _names(event: NodeJoined) -> list[str]:
+def _names(event: NodeJoined | NodeReported) -> list[str]:
     return [counters.stream for counters in event.counters]
 
 

@@ -45,10 +45,10 @@ class Journal:
     def node(self, event: NodeJoined | NodeLeft) -> None:
         """Tell that a node came or left; not each time that it says hello again."""
         match event:
-            case NodeLeft(node, message):
+            case NodeLeft(node, message, _):
                 self._sessions.pop(node, None)
                 if self._comes_and_goes.take(node, self._monotonic_ns()):
-                    _log.info("node left", node=node, why=message)
+                    _log.info("node left", node=node, why=message or "said goodbye")
             case NodeJoined(node, session, counters, software):
                 if self._sessions.get(node) != session and self._comes_and_goes.take(
                     node, self._monotonic_ns()

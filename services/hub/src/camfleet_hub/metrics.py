@@ -105,13 +105,20 @@ class FleetCollector(Collector):
             "Pictures per second that a camera is set to give, where its node tells.",
             labels=_CAMERA,
         )
+        restarts = CounterMetricFamily(
+            "camfleet_camera_restarts",
+            "How often a node reopened a camera because it hung, where it tells.",
+            labels=_CAMERA,
+        )
         for stream in self._streams():
             labels = [stream.node.name, stream.camera]
             if stream.node.has_heartbeat:
                 sent.add_metric(labels, stream.stats.sent)
             if stream.asked_fps:
                 asked.add_metric(labels, stream.asked_fps)
-        yield from (sent, asked)
+            if stream.stats.restarts is not None:
+                restarts.add_metric(labels, stream.stats.restarts)
+        yield from (sent, asked, restarts)
 
     def _dropped(self) -> Metric:
         dropped = CounterMetricFamily(

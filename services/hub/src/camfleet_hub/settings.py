@@ -16,8 +16,8 @@ from camfleet.payload import MAX_PAYLOAD_BYTES
 from camfleet.settings import Unit
 from camfleet.window import MAX_WINDOW
 from camfleet_hub.expiry import DAY_S
-from camfleet_hub.fleet import MAX_PICTURE_BYTES
 from camfleet_hub.pubsub import check_address
+from camfleet_hub.room import MAX_PICTURE_BYTES
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 

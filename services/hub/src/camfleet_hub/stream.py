@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Final, NamedTuple
 
 from camfleet.clock import Offset
-from camfleet.events import Detected
+from camfleet.events import Detected, NodeLeft
 from camfleet.frame import Frame
 from camfleet.liveness import Liveness, liveness, usual_interval_s
 from camfleet.machine_health import MachineHealth
@@ -169,13 +169,14 @@ class Node:
         software: name and version, where the node told them.
         streams: by name. It is never changed, only replaced, so that anybody may read it.
         heard_ns: when the node was heard last.
-        has_left: it said goodbye, or was silent for too long.
+        left: how it went, of one that said goodbye, was silent for too long or lost its key.
         round_trip_ns: the least that it measured lately; -1 before the first.
         detections: what was counted of them.
         session: of its last hello.
         joined: how often it was welcomed: each start, and each return.
         metrics_at: host and port of its own metrics; empty where they cannot be reached.
         health: of its machine, as its last heartbeat had it; None where it tells nothing.
+        refusal: its last message that was rejected and about no camera; None where none was.
     """
 
     def __init__(self, name: str, *, has_heartbeat: bool) -> None:
@@ -184,13 +185,14 @@ class Node:
         self.software = ""
         self.streams: dict[str, Stream] = {}
         self.heard_ns = 0
-        self.has_left = False
+        self.left: NodeLeft | None = None
         self.round_trip_ns = -1
         self.detections = DetectionStats()
         self.session: int | None = None
         self.joined = 0
         self.metrics_at = ""
         self.health: MachineHealth | None = None
+        self.refusal: Refusal | None = None
 
     @property
     def clock(self) -> Offset | None:
@@ -206,6 +208,6 @@ class Node:
         if not self.has_heartbeat:
             found = {stream.liveness(monotonic_ns) for stream in self.streams.values()}
             return next((state for state in _BEST_FIRST if state in found), Liveness.OFFLINE)
-        if self.has_left:
+        if self.left:
             return Liveness.OFFLINE
         return liveness((monotonic_ns - self.heard_ns) / _NS)

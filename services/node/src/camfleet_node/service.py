@@ -198,7 +198,7 @@ def _watch(
         health.look(sender.counters(), sender.state, sender.refusal, now_ns)
         problem = "" if sender.is_alive else "the thread that sends has ended"
         problem = problem or lost.problem or supervisor.look(now_ns) or host.look(now_ns)
-        sender.report(host.health)
+        sender.report(host.health, supervisor.restarts)
         if problem:
             _log.error("ends, to be started anew", problem=problem)
             stopping.insist(EXIT_BROKEN)

@@ -68,6 +68,11 @@ class Supervisor:
         self._looked_ns: int | None = None
         self._awake_ns = 0
 
+    @property
+    def restarts(self) -> dict[str, int]:
+        """How often each camera was reopened, by its name."""
+        return {camera.name: camera.restarts for camera in self._cameras}
+
     def look(self, monotonic_ns: int) -> str:
         """Reopen who stalls, twice a second or so.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -19,6 +20,7 @@ BENCHES: Final[dict[str, Callable[[Sequence[str]], int]]] = {"fleet": fleet.main
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Obey one command line; return the exit code."""
+    logging.getLogger("camfleet").addHandler(logging.NullHandler())  # each command says it itself
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if words[:1] == ["bench"] and words[1:2] and words[1] in BENCHES:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from camfleet.cli.hub import CommandError, add_hub, add_patterns, seconds, subscribe
 from camfleet.cli.view import printable
 from camfleet.delivered_frame import DeliveredFrame
+from camfleet.node_link import LinkState
 from camfleet.subscriber import Subscriber
 
 _NS_PER_MS: Final = 1e6
@@ -84,7 +85,7 @@ def _measure(
         frame = subscriber.take(min(left_s, _TELL_S))
         if frame is not None:
             tallies[_name(frame)].add(frame)
-        elif subscriber.refusal:
+        elif subscriber.refusal and subscriber.state is not LinkState.ONLINE:
             raise CommandError(subscriber.refusal)
         now_s = time.monotonic()
         if now_s - told_s >= _TELL_S:

@@ -25,6 +25,7 @@ from camfleet_hub.users import TOKEN_USER
 from camfleet_hub.web.asking import identify
 from camfleet_hub.web.bearers import BadTokenError
 from camfleet_hub.web.cookie import cookie_of
+from camfleet_hub.web.headers import NO_STORE
 from camfleet_hub.web.limiter import TooManyTriesError
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.origin import is_same_origin
@@ -45,8 +46,7 @@ _MOST_BASIC: Final = 2048  # characters
 _MOST_TARGET: Final = 1024
 MOST_OF_ONE: Final = 224  # requests that one user or token has open: half of what the server takes
 _RETRY_S: Final = 5
-_NO_STORE: Final = {"Cache-Control": "no-store"}
-_CHALLENGE: Final = _NO_STORE | {"WWW-Authenticate": 'Basic realm="camfleet", charset="UTF-8"'}
+_CHALLENGE: Final = NO_STORE | {"WWW-Authenticate": 'Basic realm="camfleet", charset="UTF-8"'}
 
 
 class OpenAccess:
@@ -186,7 +186,7 @@ def retry_after(error: TooManyTriesError) -> dict[str, str]:
 
 def _too_many(error: TooManyTriesError) -> Response:
     """Tell a program how long to wait (RFC 6585, 4)."""
-    return PlainTextResponse(str(error), 429, headers=_NO_STORE | retry_after(error))
+    return PlainTextResponse(str(error), 429, headers=NO_STORE | retry_after(error))
 
 
 def _is_safe(scope: Scope) -> bool:
@@ -209,7 +209,7 @@ def _credentials(header: str) -> tuple[str, str] | None:
 def _greedy() -> Response:
     """Tell who has too much open; who comes from elsewhere by the same name is told too."""
     text = f"you have {MOST_OF_ONE} requests open at this hub, want one of them to end"
-    return PlainTextResponse(text, 503, headers=_NO_STORE | {"Retry-After": str(_RETRY_S)})
+    return PlainTextResponse(text, 503, headers=NO_STORE | {"Retry-After": str(_RETRY_S)})
 
 
 def _bearer(header: str) -> str | None:
@@ -221,7 +221,7 @@ def _bearer(header: str) -> str | None:
 def _bad_token(error: BadTokenError) -> Response:
     """Tell a program that its token opens nothing (RFC 6750, 3.1)."""
     challenge = f'Bearer realm="camfleet", error="invalid_token", error_description="{error}"'
-    return PlainTextResponse(str(error), 401, headers=_NO_STORE | {"WWW-Authenticate": challenge})
+    return PlainTextResponse(str(error), 401, headers=NO_STORE | {"WWW-Authenticate": challenge})
 
 
 def _challenge(connection: HTTPConnection) -> Response:
@@ -229,7 +229,7 @@ def _challenge(connection: HTTPConnection) -> Response:
     scope = connection.scope
     is_page = "text/html" in connection.headers.get("accept", "")
     if is_page and scope.get("method") in {"GET", "HEAD"}:
-        return RedirectResponse(_login_page(scope), 303, headers=_NO_STORE)
+        return RedirectResponse(_login_page(scope), 303, headers=NO_STORE)
     text = "want a log-in: a token as Bearer, name and password by Basic, or a browser's by /login"
     return PlainTextResponse(text, 401, headers=_CHALLENGE)
 

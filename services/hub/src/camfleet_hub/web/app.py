@@ -35,7 +35,7 @@ from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.body import MOST_BODY_BYTES, TimelyBody
 from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.detections import add_detections
-from camfleet_hub.web.headers import SecurityHeaders
+from camfleet_hub.web.headers import NO_STORE, SecurityHeaders
 from camfleet_hub.web.history import add_history
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.login_page import add_login
@@ -45,7 +45,6 @@ from camfleet_hub.web.problems import add_problems
 from camfleet_hub.web.targets import add_targets
 from camfleet_hub.web.wall import Wall
 
-_NO_STORE: Final = {"Cache-Control": "no-store"}
 _TEXT: Final[dict[str, Any]] = {"schema": {"type": "string"}}
 _LOGGED_IN: Final = ('form id="logout"', 'a id="password"')  # hidden as they stand in the page
 
@@ -182,7 +181,7 @@ def _add_health(app: FastAPI, hub: Hub) -> None:
         """Whether the hub takes frames; 503 and the reasons where it does not."""
         found = hub.problems()
         body = {"status": "failing" if found else "ok", "problems": found}
-        return JSONResponse(body, 503 if found else 200, headers=_NO_STORE)
+        return JSONResponse(body, 503 if found else 200, headers=NO_STORE)
 
     @app.get(
         "/metrics",

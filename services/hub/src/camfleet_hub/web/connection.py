@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections import Counter
 from typing import Any, Final
 
 from starlette.requests import HTTPConnection
@@ -19,6 +20,14 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from camfleet_hub.web.pace import Pace
 from camfleet_hub.web.problems import PROBLEM, problem_body, refuse
+from camfleet_hub.web.rejected import (
+    FULL,
+    MALFORMED,
+    SLOW,
+    TOO_LARGE,
+    TOO_MANY,
+    CountRejected,
+)
 
 MAX_CONNECTIONS: Final = 512  # half of the 1024 descriptors that a process often may have
 MAX_PIPELINED: Final = 16  # requests that wait behind another; of browsers there are none
@@ -35,16 +44,29 @@ WRITE_S: Final = 10.0  # for what is buffered to be read: a 4K JPEG over 2 Mbit/
 
 
 class _Connection(asyncio.Protocol):
-    """Cuts off who does not read; to stand before one of uvicorn's."""
+    """Cuts off who does not read; to stand before one of uvicorn's.
+
+    Args:
+        rejected: counts who is cut off, by reason; what `CountRejected` never gets to see.
+    """
 
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
     _writing: asyncio.TimerHandle | None = None
 
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401 - uvicorn's own signature
+        rejected: Counter[str] | None = None,
+        **kwargs: Any,  # noqa: ANN401 - the same
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._rejected: Counter[str] = Counter() if rejected is None else rejected
+
     def pause_writing(self) -> None:
         """Expect that what is buffered is read."""
         super().pause_writing()
-        self._writing = self.loop.call_later(WRITE_S, self.transport.abort)
+        self._writing = self.loop.call_later(WRITE_S, self.cut_off, SLOW)
 
     def resume_writing(self) -> None:
         """Go on: it was read."""
@@ -56,6 +78,11 @@ class _Connection(asyncio.Protocol):
         _cancel(self._writing)
         super().connection_lost(exc)
 
+    def cut_off(self, reason: str) -> None:
+        """Hang up on who would not hear an answer."""
+        self._rejected[reason] += 1
+        self.transport.abort()
+
 
 class HttpConnection(_Connection, HttpToolsProtocol):
     """Cuts off who asks for nothing or too much, who does not read, and who is one too many.
@@ -66,6 +93,7 @@ class HttpConnection(_Connection, HttpToolsProtocol):
 
     opened_s = 0.0
     _asking: asyncio.TimerHandle | None = None
+    _has_begun = False  # to ask
     _unfinished_bytes = 0  # of a head, or of the fields behind a body, which have no end yet
 
     @property
@@ -85,7 +113,7 @@ class HttpConnection(_Connection, HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Read on, unless what came before has no end: the parser keeps all of it."""
         if self._unfinished_bytes > MAX_HEAD_BYTES:
-            self.transport.abort()
+            self.cut_off(TOO_LARGE)
             return
         self._unfinished_bytes += len(data)
         super().data_received(data)
@@ -97,9 +125,10 @@ class HttpConnection(_Connection, HttpToolsProtocol):
             ValueError: too many wait; for each answer uvicorn would read a buffer full more.
         """
         if len(self.pipeline) >= MAX_PIPELINED:
-            self.transport.abort()
+            self.cut_off(TOO_MANY)
             raise ValueError(f"{MAX_PIPELINED} requests wait, want no more")
         super().on_message_begin()
+        self._has_begun = True
         self._unfinished_bytes = 0
         self._expect_request()
 
@@ -128,6 +157,7 @@ class HttpConnection(_Connection, HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, with a problem, and hang up."""
+        self._rejected[MALFORMED] += 1
         body = problem_body(400, f"{msg.removesuffix('.')}, want HTTP/1.1 (RFC 9112)")
         head = (
             f"HTTP/1.1 400 Bad Request\r\nContent-Type: {PROBLEM}\r\n"
@@ -140,7 +170,7 @@ class HttpConnection(_Connection, HttpToolsProtocol):
         """Begin to answer, with a problem where uvicorn finds that too many are here."""
         answering: Any = app
         if app is service_unavailable and self.scope["path"] != HEALTH:
-            answering = _crowded
+            answering = CountRejected(_crowded, self._rejected)
         elif app is service_unavailable:  # a hub that is full is a healthy one
             answering = self.app
         super()._start_asgi_task(cycle, answering)
@@ -156,13 +186,20 @@ class HttpConnection(_Connection, HttpToolsProtocol):
             and not one.transport.is_closing()
         ]
         if waiting:
-            min(waiting, key=lambda one: one.opened_s).transport.abort()
+            min(waiting, key=lambda one: one.opened_s).cut_off(FULL)
         elif len(self.connections) > MAX_CONNECTIONS:
-            self.transport.abort()
+            self.cut_off(FULL)
 
     def _expect_request(self) -> None:
         _cancel(self._asking)
-        self._asking = self.loop.call_later(REQUEST_S, self.transport.abort)
+        self._asking = self.loop.call_later(REQUEST_S, self._give_up)
+
+    def _give_up(self) -> None:
+        """Wait no longer. A browser that connects in advance and asks for nothing is not slow."""
+        if self._has_begun:
+            self.cut_off(SLOW)
+        else:
+            self.transport.abort()
 
 
 class WebSocketConnection(_Connection, WebSocketsSansIOProtocol):
@@ -190,7 +227,7 @@ class WebSocketConnection(_Connection, WebSocketsSansIOProtocol):
         self._frames += len(self.conn.events)
         super().handle_events()
         if len(self.frames) > MOST_FRAGMENTS:  # empty ones are within any bound for bytes
-            self.transport.abort()
+            self.cut_off(TOO_LARGE)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Read no more."""

@@ -11,12 +11,12 @@ from pydantic import BaseModel, Field
 from camfleet_hub.detections import Detections, Kept
 from camfleet_hub.web.api.document import problems
 from camfleet_hub.web.asking import Seen
+from camfleet_hub.web.headers import NO_STORE
 
 _MOST: Final = 500
 _MAX_ID: Final = 2**53  # what JavaScript can count
 _MAX_CAMERA_ID: Final = 300  # characters
 _JPEG: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
-_NO_STORE: Final = {"Cache-Control": "no-store"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_PER_US: Final = 1000
 _NS_PER_MS: Final = 1e6
@@ -92,7 +92,7 @@ def add_detections(app: FastAPI, detections: Detections) -> None:
         kept = detections.find(number)
         if kept is None or not kept.detected.picture or not sight.may_see(kept.camera_id):
             raise HTTPException(404, f"there is no picture of detection {number}, or no longer")
-        return Response(kept.detected.picture, media_type="image/jpeg", headers=_NO_STORE)
+        return Response(kept.detected.picture, media_type="image/jpeg", headers=NO_STORE)
 
 
 def view(kept: Kept) -> DetectionView:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+NO_STORE: Final = {"Cache-Control": "no-store"}  # of what is another one the next moment
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; "
@@ -17,6 +19,11 @@ _HEADERS: Final = {
     # With `no-referrer` a form of ours would come with `Origin: null` (Fetch, 3.1).
     "Referrer-Policy": "same-origin",
 }
+
+
+def no_store(headers: Mapping[str, str] | None = None) -> dict[str, str]:
+    """These headers, and that the answer is kept by nobody unless they say otherwise."""
+    return {name.lower(): value for name, value in (NO_STORE | dict(headers or {})).items()}
 
 
 class SecurityHeaders:

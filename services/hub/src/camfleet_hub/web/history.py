@@ -16,8 +16,8 @@ from camfleet_hub.web.api.document import problems
 from camfleet_hub.web.api.fleet import NodeName
 from camfleet_hub.web.asking import Seen
 from camfleet_hub.web.assets import load_assets
+from camfleet_hub.web.headers import NO_STORE
 
-_NO_STORE: Final = {"Cache-Control": "no-store"}
 _NS: Final = 1e9
 _NS_PER_MS: Final = 1e6
 
@@ -69,6 +69,11 @@ class NodeHistory(BaseModel):
     software: str
     has_heartbeat: bool = Field(description="False for stock imagezmq senders: they tell less.")
     heard_s: float | None = Field(description="Since the node was heard; null before it.")
+    gone: models.Gone | None = Field(description="Why it is gone, where it is.")
+    rejection: models.Rejection | None = Field(
+        description="What it said about none of its cameras and was rejected in the last 15 s, "
+        "for who sees everything."
+    )
     clock_offset_ms: float | None = Field(description="Hub's clock minus the node's.")
     clock_uncertainty_ms: float | None = Field(description="The most that this may be wrong.")
     round_trip_ms: float | None = Field(description="The least of late between node and hub.")
@@ -94,7 +99,7 @@ def add_history(app: FastAPI, history: History) -> None:
         found = seen.node(node)
         if found is None:
             raise HTTPException(404, f"there is no node {node!r}")
-        response.headers.update(_NO_STORE)
+        response.headers.update(NO_STORE)
         return _view(history, seen, found)
 
     @app.head("/node/{node}", include_in_schema=False)
@@ -117,6 +122,8 @@ def _view(history: History, seen: Seen, node: Node) -> NodeHistory:
         software=node.software,
         has_heartbeat=node.has_heartbeat,
         heard_s=round((now_ns - node.heard_ns) / _NS, 1) if node.heard_ns else None,
+        gone=models.gone(node, now_ns),
+        rejection=models.rejection(seen, node, now_ns),
         clock_offset_ms=_ms(clock.offset_ns) if clock else None,
         clock_uncertainty_ms=_ms(clock.uncertainty_ns) if clock else None,
         round_trip_ms=_ms(node.round_trip_ns) if node.round_trip_ns >= 0 else None,

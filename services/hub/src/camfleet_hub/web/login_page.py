@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import html
-from pathlib import Path
-from string import Template
 from typing import Final
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
 from camfleet_hub.users import ADMIN
 from camfleet_hub.web.access import LOGIN, LOGOUT, address_of, local_target, retry_after
 from camfleet_hub.web.cookie import cookie_of, delete_cookie, set_cookie
+from camfleet_hub.web.filled_page import FilledPage
 from camfleet_hub.web.form import read_form
+from camfleet_hub.web.headers import NO_STORE
 from camfleet_hub.web.limiter import TooManyTriesError
 from camfleet_hub.web.login import Login
 
-_PAGE: Final = Template((Path(__file__).parent / "static" / "login.html").read_text("utf-8"))
-_NO_STORE: Final = {"Cache-Control": "no-store"}
+_PAGE: Final = FilledPage("login.html")
 _WRONG: Final = "Name or password is wrong."
 
 
@@ -64,12 +62,9 @@ def _page(
     problem: str = "",
     status: int = 200,
     headers: dict[str, str] | None = None,
-) -> HTMLResponse:
-    text = _PAGE.substitute(
-        next=html.escape(target), user=html.escape(user), problem=html.escape(problem)
-    )
-    return HTMLResponse(text, status, _NO_STORE | (headers or {}))
+) -> Response:
+    return _PAGE.answer(status, headers, {"next": target, "user": user, "problem": problem})
 
 
 def _go(target: str) -> Response:
-    return RedirectResponse(target, 303, headers=_NO_STORE)
+    return RedirectResponse(target, 303, headers=NO_STORE)

@@ -9,7 +9,8 @@ from typing import Literal
 import msgspec
 from pydantic import BaseModel, Field
 
-from camfleet.liveness import Liveness
+from camfleet.events import Leaving, NodeLeft
+from camfleet.liveness import OFFLINE_AFTER_S, Liveness
 from camfleet.names import MAIN
 from camfleet_hub.permission import Sight
 from camfleet_hub.refusals import Refusal
@@ -18,6 +19,7 @@ from camfleet_hub.stream import Node, Stream
 State = Literal["online", "stale", "offline"]
 Mark = Literal["motion", "dark"]
 _NS_PER_MS = 1e6
+_MOST_TEXT = 200
 _MARKS: tuple[tuple[Mark, str, str], ...] = (
     ("motion", "motion", "moving"),
     ("dark", "light", "dark"),
@@ -37,6 +39,13 @@ class Refused(Rejection):
     """The same of a sender that has no camera here."""
 
     sender: str = Field(description="node or node/camera; empty for a stranger.")
+
+
+class Gone(BaseModel):
+    """Why a node is not here."""
+
+    reason: Literal["goodbye", "silent", "revoked", "rejected"]
+    detail: str = Field(description="In words.", examples=["nothing was heard of it for 10 s"])
 
 
 class Camera(BaseModel):
@@ -62,6 +71,7 @@ class Camera(BaseModel):
     rejection: Rejection | None = Field(
         description="What of it was rejected in the last 15 s, where anything was."
     )
+    gone: Gone | None = Field(description="Why its node is gone, where it is.")
 
 
 class Profile(BaseModel):
@@ -116,7 +126,12 @@ class NodeView(BaseModel):
     name: str = Field(examples=["garden"])
     state: State
     software: str = Field(examples=["camfleet-node 0.6.0"])
+    gone: Gone | None = Field(description="Why it is gone, where it is.")
     rejected: dict[str, int] = Field(description="Messages about none of its cameras, by reason.")
+    rejection: Rejection | None = Field(
+        description="The last of these, where it came in the last 15 s, for who sees everything. "
+        "Where its name or keys are those of another machine too, it says so."
+    )
     detections_lost: int = Field(description="Detections that were sent and never arrived.")
     machine: Machine | None = Field(
         description="How its machine does; null where it tells nothing, or is offline."
@@ -160,7 +175,30 @@ def camera(stream: Stream, now_ns: int) -> Camera:
         height=height,
         marks=_marks(stream) if state is Liveness.ONLINE else [],
         rejection=_rejection(stream.refusal, now_ns),
+        gone=gone(stream.node, now_ns),
     )
+
+
+def gone(node: Node, now_ns: int) -> Gone | None:
+    """Say why a node is not here, in words that tell nothing of others; None while it is."""
+    if not node.has_heartbeat or node.liveness(now_ns) is not Liveness.OFFLINE:
+        return None
+    if node.refusal is not None and node.refusal.is_recent(now_ns):
+        return Gone(reason="rejected", detail=node.refusal.reason)
+    match node.left:
+        case NodeLeft(why=Leaving.REVOKED):
+            return Gone(reason="revoked", detail="its key was revoked")
+        case NodeLeft(_, message, Leaving.GOODBYE):
+            words = f": {message[:_MOST_TEXT]}" if message else ""
+            return Gone(reason="goodbye", detail=f"it said goodbye{words}")
+        case _:
+            silence = f"nothing was heard of it for {OFFLINE_AFTER_S:.0f} s"
+            return Gone(reason="silent", detail=silence)
+
+
+def rejection(sight: Sight, node: Node, now_ns: int) -> Rejection | None:
+    """Describe what a node said about none of its cameras, and was rejected just now."""
+    return _rejection(node.refusal, now_ns) if sight.identity.sees_everything else None
 
 
 def refused(refusal: Refusal, now_ns: int) -> Refused:
@@ -224,7 +262,9 @@ def _node(node: Node, sight: Sight, now_ns: int, rejected: _Rejected) -> NodeVie
         name=node.name,
         state=node.liveness(now_ns).value,
         software=node.software,
+        gone=gone(node, now_ns),
         rejected=rejected.get((node.name, ""), {}),
+        rejection=rejection(sight, node, now_ns),
         detections_lost=node.detections.lost,
         machine=machine(node, now_ns),
         cameras=[_counts(stream, now_ns, rejected) for stream in shown],

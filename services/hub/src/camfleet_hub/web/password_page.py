@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import html
-from pathlib import Path
-from string import Template
 from typing import Final
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
 from camfleet.errors import LocalProtocolError
 from camfleet_hub.passwords import MIN_PASSWORD, check_password
 from camfleet_hub.web.access import LOGIN, address_of, retry_after
 from camfleet_hub.web.cookie import cookie_of, set_cookie
+from camfleet_hub.web.filled_page import FilledPage
 from camfleet_hub.web.form import read_form
+from camfleet_hub.web.headers import NO_STORE
 from camfleet_hub.web.limiter import TooManyTriesError
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.sessions import Session
 
 PASSWORD: Final = "/password"  # noqa: S105 - a path
-_PAGE: Final = Template((Path(__file__).parent / "static" / "password.html").read_text("utf-8"))
-_NO_STORE: Final = {"Cache-Control": "no-store"}
+_PAGE: Final = FilledPage("password.html")
 _log = structlog.get_logger()
 
 
@@ -56,7 +54,7 @@ def add_password(app: FastAPI, login: Login) -> None:
             return _page(session, "It cannot be kept now; the hub's log says why.", 503)
         if cookie is None:
             return _page(session, "The current password is wrong.", 403)
-        answer = RedirectResponse("/", 303, headers=_NO_STORE)
+        answer = RedirectResponse("/", 303, headers=NO_STORE)
         set_cookie(answer, request, cookie)
         return answer
 
@@ -74,12 +72,10 @@ def _problem(new: str, again: str) -> str:
 
 def _page(
     session: Session, problem: str = "", status: int = 200, headers: dict[str, str] | None = None
-) -> HTMLResponse:
-    text = _PAGE.substitute(
-        user=html.escape(session.identity.name), problem=html.escape(problem), least=MIN_PASSWORD
-    )
-    return HTMLResponse(text, status, _NO_STORE | (headers or {}))
+) -> Response:
+    words = {"user": session.identity.name, "problem": problem, "least": MIN_PASSWORD}
+    return _PAGE.answer(status, headers, words)
 
 
 def _log_in_first() -> Response:
-    return RedirectResponse(f"{LOGIN}?next={PASSWORD}", 303, headers=_NO_STORE)
+    return RedirectResponse(f"{LOGIN}?next={PASSWORD}", 303, headers=NO_STORE)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
-from pathlib import Path
-from string import Template
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -20,10 +17,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from camfleet_hub.permission import PATTERN
+from camfleet_hub.web.filled_page import FilledPage
+from camfleet_hub.web.headers import no_store
 
 PROBLEM: Final = "application/problem+json"
-_PAGE: Final = Template((Path(__file__).parent / "static" / "problem.html").read_text("utf-8"))
-_NO_STORE: Final = {"cache-control": "no-store"}
+_PAGE: Final = FilledPage("problem.html")
 _FIRST_ERROR: Final = 400
 _MOST_TEXT: Final = 4096  # bytes of an error's text that are passed on
 _MOST_ERRORS: Final = 16
@@ -88,13 +86,11 @@ def refuse(
     errors: Sequence[Wrong] = (),
 ) -> Response:
     """Answer with a problem; a browser that opens a page gets one."""
-    told = _NO_STORE | {name.lower(): value for name, value in (headers or {}).items()}
-    if "text/html" not in connection.headers.get("accept", ""):
-        return Response(problem_body(status, detail, errors), status, told, PROBLEM)
-    page = _PAGE.substitute(
-        status=status, title=html.escape(_title(status)), detail=html.escape(detail)
-    )
-    return Response(page.encode(errors="replace"), status, told, "text/html")
+    if "text/html" in connection.headers.get("accept", ""):
+        words = {"title": _title(status), "detail": detail, "status": status}
+        return _PAGE.answer(status, headers, words)
+    told = no_store(headers)
+    return Response(problem_body(status, detail, errors), status, told, PROBLEM)
 
 
 def add_problems(app: FastAPI) -> None:

@@ -7,13 +7,16 @@ import contextlib
 import logging
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from camfleet_hub.web.connection import MAX_CONNECTIONS, HttpConnection, WebSocketConnection
+from camfleet_hub.web.rejected import CountRejected, Proxies
 from camfleet_hub.web.tls_listener import TlsListener
 
 # Answered at once: every viewer and MJPEG reader counts for as long as it looks. Below the limit
@@ -32,6 +35,7 @@ class Server(uvicorn.Server):
         listener: bound already; closed at the end.
         tls: of the hub's certificate; None for plain HTTP.
         proxies: addresses and networks of who may say for whom they ask, and by which scheme.
+        rejected: counts what is refused, by reason.
     """
 
     def __init__(
@@ -41,15 +45,18 @@ class Server(uvicorn.Server):
         *,
         tls: ssl.SSLContext | None = None,
         proxies: Sequence[str] = (),
+        rejected: Counter[str] | None = None,
     ) -> None:
+        rejected = Counter() if rejected is None else rejected
+        self._make_http = partial(HttpConnection, rejected=rejected)
         super().__init__(
             uvicorn.Config(
-                app,
+                Proxies(CountRejected(app, rejected), proxies, rejected),
                 log_config=None,
                 access_log=False,
-                forwarded_allow_ips=list(proxies),
-                http=HttpConnection,
-                ws=WebSocketConnection,
+                proxy_headers=False,  # ours are counted
+                http=self._make_http,  # type: ignore[arg-type]  # it makes one, which is all it is for
+                ws=partial(WebSocketConnection, rejected=rejected),  # type: ignore[arg-type]  # likewise
                 ws_max_size=_MAX_VIEWER_MESSAGE_BYTES,
                 ws_per_message_deflate=False,  # a JPEG does not get smaller, only later
                 limit_concurrency=_MAX_CONCURRENT,
@@ -76,7 +83,7 @@ class Server(uvicorn.Server):
         self.servers.append(listener)  # type: ignore[arg-type]  # it closes as they do
 
     def _make_protocol(self) -> asyncio.Protocol:
-        return HttpConnection(self.config, self.server_state, self.lifespan.state)
+        return self._make_http(self.config, self.server_state, self.lifespan.state)
 
     def stop(self) -> None:
         """Take nobody any more, and cut off who does not go."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Protocol, TypeVar
 
 from fastapi import Depends, HTTPException, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -16,7 +16,6 @@ from camfleet.pattern import MAX_PATTERN, MOST_CAMERA_PATTERNS
 from camfleet_hub.permission import PATTERN, permitted
 
 T = TypeVar("T")
-NO_STORE: Final = {"Cache-Control": "no-store"}
 _JSON: Final = "application/json"
 _MOST_FOUND: Final = 100
 
@@ -35,6 +34,15 @@ async def _want_json(request: Request) -> None:
 
 
 JsonOnly: Final = Depends(_want_json)
+
+
+class Named(Protocol):
+    """A row of a table."""
+
+    @property
+    def name(self) -> str:
+        """By which people know it; unique."""
+        ...
 
 
 @contextmanager
@@ -58,6 +66,22 @@ def checked(check: Callable[[T], object]) -> AfterValidator:
         return value
 
     return AfterValidator(see)
+
+
+def rows(folder: Path, read: Callable[[Path], list[T]]) -> list[T]:
+    """Read a table, or answer that it cannot be."""
+    with refusing(503):
+        return read(folder)
+
+
+def want_row(found: Iterable[Named], what: str, name: str) -> None:
+    """See that there is a row of this name.
+
+    Raises:
+        HTTPException: 404, where there is none.
+    """
+    if all(row.name != name for row in found):
+        raise HTTPException(404, f"there is no {what} {name!r}")
 
 
 def folder_of(state: Path | None) -> Path:

@@ -16,10 +16,11 @@ from camfleet.names import MAX_NAME_BYTES, check_name
 from camfleet.pattern import EVERYTHING
 from camfleet_hub.authority import check_host
 from camfleet_hub.enrolment import RESERVED, Enrolment
-from camfleet_hub.web.api.changes import NO_STORE, Asked, Cameras, JsonOnly, checked, refusing
+from camfleet_hub.web.api.changes import Asked, Cameras, JsonOnly, checked, refusing
 from camfleet_hub.web.api.document import problems
 from camfleet_hub.web.api.paging import USUAL, After, Limit, page_of
 from camfleet_hub.web.asking import Administrator
+from camfleet_hub.web.headers import NO_STORE
 
 _MOST_HOST: Final = 253  # characters (RFC 1035, 2.3.4)
 _PLAIN: Final = "this hub is plain (CAMFLEET_HUB_PLAIN), want one with keys"

@@ -14,9 +14,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 
 from camfleet_hub.web.api.document import OPEN, Document, operations
+from camfleet_hub.web.headers import NO_STORE
 
 _PAGE: Final = Template((Path(__file__).parents[1] / "static" / "api.html").read_text("utf-8"))
-_NO_STORE: Final = {"Cache-Control": "no-store"}
 _SCHEMA: Final = "#/components/schemas/"
 _FIRST_ERROR: Final = "400"
 _MOST_DEPTH: Final = 6  # of an example; ours have three
@@ -36,7 +36,7 @@ def add_page(app: FastAPI) -> None:
     @app.get("/api", include_in_schema=False)
     async def page(request: Request) -> HTMLResponse:
         base = str(request.base_url).rstrip("/")
-        return HTMLResponse(render(app.openapi(), base), headers=_NO_STORE)
+        return HTMLResponse(render(app.openapi(), base), headers=NO_STORE)
 
 
 def render(document: Document, base: str) -> str:

@@ -20,13 +20,13 @@ from camfleet_hub.web.api.fleet import CameraName, NodeName, find_camera
 from camfleet_hub.web.asking import Seen
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.detections import rfc3339
+from camfleet_hub.web.headers import NO_STORE
 from camfleet_hub.web.pictures import Pictures
 
 FRESH_MS: Final = 1000  # what a picture may be old unless somebody says otherwise
 WAIT_S: Final = 2.0  # for a fresh one: a node's answer takes a round trip and a capture
 _MOST_AGE_MS: Final = 86_400_000
 _BOUNDARY: Final = "frame"
-_NO_STORE: Final = {"Cache-Control": "no-store"}
 _NS_PER_MS: Final = 1e6
 _NS: Final = 1e9
 _JPEG: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
@@ -146,7 +146,7 @@ def add_pictures(app: FastAPI, *, bell: Bell, demand: Demand, pictures: Pictures
         jpeg = await pictures.jpeg(stream, frame) if frame else None
         if jpeg is None:
             raise HTTPException(404, f"camera {stream.id!r} has not sent a picture yet")
-        return Response(bytes(jpeg), media_type="image/jpeg", headers=_NO_STORE | headers)
+        return Response(bytes(jpeg), media_type="image/jpeg", headers=NO_STORE | headers)
 
     @app.get(
         "/mjpeg/{node}/{camera}",
@@ -164,7 +164,7 @@ def add_pictures(app: FastAPI, *, bell: Bell, demand: Demand, pictures: Pictures
         """A camera's pictures as they come, for everything that shows MJPEG over HTTP."""
         media_type = f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
         parts = show(find_camera(sight, node, camera), sight).parts()
-        return StreamingResponse(parts, media_type=media_type, headers=_NO_STORE)
+        return StreamingResponse(parts, media_type=media_type, headers=NO_STORE)
 
 
 def age_of(stream: Stream, now_ns: int) -> float | None:

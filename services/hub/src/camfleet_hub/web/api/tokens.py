@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Response
+from fastapi import FastAPI, Response
 from fastapi import Path as PathParameter
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -15,18 +15,20 @@ from camfleet.pattern import EVERYTHING
 from camfleet_hub.permission import Role
 from camfleet_hub.tokens import Token, add_token, list_tokens, remove_token
 from camfleet_hub.web.api.changes import (
-    NO_STORE,
     Asked,
     Cameras,
     JsonOnly,
     checked,
     folder_of,
     refusing,
+    rows,
+    want_row,
 )
 from camfleet_hub.web.api.document import problems
 from camfleet_hub.web.api.paging import USUAL, After, Limit, page_of
 from camfleet_hub.web.api.users import RoleName
 from camfleet_hub.web.asking import Administrator
+from camfleet_hub.web.headers import NO_STORE
 
 _TokenName = Annotated[str, PathParameter(max_length=MAX_NAME_BYTES, examples=["doorbell"])]
 
@@ -87,7 +89,8 @@ def add_tokens(app: FastAPI, state: Path | None) -> None:
     @app.get("/api/tokens", tags=["tokens"], responses=problems(403, 409))
     def list_tokens_(_: Administrator, limit: Limit = USUAL, after: After = None) -> TokenPage:
         """With what programs come in, by name; the expired ones too."""
-        shown, end = page_of(_tokens(folder_of(state)), lambda token: token.name, limit, after)
+        found = rows(folder_of(state), list_tokens)
+        shown, end = page_of(found, lambda token: token.name, limit, after)
         now = datetime.now(UTC)
         return TokenPage(tokens=[_view(token, now) for token in shown], after=end)
 
@@ -101,7 +104,7 @@ def add_tokens(app: FastAPI, state: Path | None) -> None:
     def add_token_(_: Administrator, asked: NewToken, response: Response) -> AddedToken:
         """Make a token, and let in who brings it."""
         folder = folder_of(state)
-        _tokens(folder)  # or what is damaged would be told as a conflict
+        rows(folder, list_tokens)  # or what is damaged would be told as a conflict
         with refusing(409):
             text = add_token(
                 folder,
@@ -119,15 +122,10 @@ def add_tokens(app: FastAPI, state: Path | None) -> None:
     def revoke_token(_: Administrator, name: _TokenName) -> None:
         """Let a token in no more; what it holds open is cut off within a second."""
         folder = folder_of(state)
-        if name not in {token.name for token in _tokens(folder)}:
-            raise HTTPException(404, f"there is no token {name!r}")
+        found = rows(folder, list_tokens)
+        want_row(found, "token", name)
         with refusing(409):
             remove_token(folder, name)
-
-
-def _tokens(folder: Path) -> list[Token]:
-    with refusing(503):
-        return list_tokens(folder)
 
 
 def _view(token: Token, now: datetime) -> TokenView:

@@ -21,17 +21,19 @@ from camfleet_hub.users import (
     set_user,
 )
 from camfleet_hub.web.api.changes import (
-    NO_STORE,
     Asked,
     Cameras,
     JsonOnly,
     checked,
     folder_of,
     refusing,
+    rows,
+    want_row,
 )
 from camfleet_hub.web.api.document import problems
 from camfleet_hub.web.api.paging import USUAL, After, Limit, page_of
 from camfleet_hub.web.asking import Administrator
+from camfleet_hub.web.headers import NO_STORE
 
 RoleName = Literal["viewer", "administrator"]
 _UserName = Annotated[str, PathParameter(max_length=MAX_NAME, examples=["guest"])]
@@ -93,7 +95,8 @@ def add_users(app: FastAPI, state: Path | None) -> None:
     @app.get("/api/users", tags=["users"], responses=problems(403, 409))
     def list_users_(_: Administrator, limit: Limit = USUAL, after: After = None) -> UserPage:
         """Who may log in, by name."""
-        shown, end = page_of(_users(folder_of(state)), lambda user: user.name, limit, after)
+        found = rows(folder_of(state), list_users)
+        shown, end = page_of(found, lambda user: user.name, limit, after)
         return UserPage(users=list(map(_view, shown)), after=end)
 
     @app.post(
@@ -106,7 +109,7 @@ def add_users(app: FastAPI, state: Path | None) -> None:
     def add_user(_: Administrator, asked: NewUser, response: Response) -> AddedUser:
         """Let somebody log in, or change who may; a session of one who is changed ends."""
         folder = folder_of(state)
-        is_there = asked.name in {user.name for user in _users(folder)}
+        is_there = asked.name in {user.name for user in rows(folder, list_users)}
         if is_there and not asked.replace:
             raise HTTPException(
                 409, f"there is a user {asked.name!r} already, want another name, or `replace`"
@@ -128,15 +131,10 @@ def add_users(app: FastAPI, state: Path | None) -> None:
     def remove_user_(_: Administrator, name: _UserName) -> None:
         """Let a user in no more; a session ends within a second."""
         folder = folder_of(state)
-        if name not in {user.name for user in _users(folder)}:
-            raise HTTPException(404, f"there is no user {name!r}")
+        found = rows(folder, list_users)
+        want_row(found, "user", name)
         with refusing(409):
             remove_user(folder, name)
-
-
-def _users(folder: Path) -> list[User]:
-    with refusing(503):
-        return list_users(folder)
 
 
 def _view(user: User) -> UserView:

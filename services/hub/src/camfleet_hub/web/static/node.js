@@ -92,6 +92,8 @@ function factsOf(node) {
   const facts = [
     ["Software", node.software || (node.has_heartbeat ? null : "stock imagezmq, which tells little")],
     ["Last heard", node.heard_s === null ? null : ago(node.heard_s)],
+    ["Gone", node.gone && node.gone.detail],
+    ["Rejected just now", node.rejection && `${node.rejection.reason} (${node.rejection.problem})`],
     ["Round trip", node.round_trip_ms === null ? null : `${node.round_trip_ms.toFixed(1)} ms`],
     ["Hub's clock minus its own", node.clock_offset_ms === null ? null : latency(node.clock_offset_ms, node.clock_uncertainty_ms)],
     ...machineFacts(node.machine),

@@ -1,0 +1,41 @@
+"""Prometheus metrics of the requests that were refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from camfleet_hub.web.rejected import REASONS
+
+
+class RejectedCollector(Collector):
+    """Requests to the ports for browsers and for metrics that were refused.
+
+    Args:
+        rejected: the counts, by reason.
+    """
+
+    def __init__(self, rejected: Counter[str]) -> None:
+        self._rejected = rejected
+
+    def describe(self) -> list[Metric]:
+        """Nothing in advance: a registry asks twice otherwise."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Read all counters."""
+        rejected = CounterMetricFamily(
+            "camfleet_requests_rejected",
+            "HTTP requests and WebSockets that were refused: without a `login`, or by one that is "
+            "`forbidden` it; `not_found`, where a camera of others is none; for another `host`, "
+            "from a page of another `origin`, with a `method` that is not served, `malformed`, "
+            "`too_large`, `slow`, `too_many` tries, or while the hub is `full`. Of a `proxy` that "
+            "is not named, what it says is not believed, and it is served.",
+            labels=["reason"],
+        )
+        for reason in REASONS:
+            rejected.add_metric([reason], self._rejected[reason])
+        yield rejected
