@@ -10,7 +10,7 @@ import { arranged, merged, moved } from "./order.js";
 import { matches } from "./query.js";
 
 /** @typedef {import("./tile.js").Tile} Tile */
-/** @typedef {import("./groups.js").Group & {isFolded: boolean}} Section */
+/** @typedef {import("./groups.js").Group & {isFolded: boolean, heading: HTMLElement | null}} Section */
 
 /** Owns the headings, and the places of all tiles in their list. */
 export class Board {
@@ -57,7 +57,10 @@ export class Board {
     const shown = wanted.filter(({ id }) => this.showsHidden || !hidden.has(id));
     const folded = new Set(this.#preferences.list("folded"));
     this.hiddenCount = tiles.filter(({ id }) => hidden.has(id)).length;
-    this.sections = grouped(shown, by).map((one) => ({ ...one, isFolded: folded.has(one.key) }));
+    this.sections = grouped(shown, by).map((group) => {
+      const isFolded = folded.has(group.key);
+      return { ...group, isFolded, heading: this.#headingOf(group, isFolded) };
+    });
     this.tiles = this.sections.flatMap(({ tiles: all, isFolded }) => (isFolded ? [] : all));
     this.#dress(tiles, hidden);
     this.#place(found);
@@ -139,7 +142,7 @@ export class Board {
   #place(all) {
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     const sequence = this.sections.flatMap((section) => [
-      ...this.#headed(section),
+      ...(section.heading ? [section.heading] : []),
       ...section.tiles.map(({ element }) => element),
     ]);
     const placed = new Set(sequence);
@@ -155,14 +158,17 @@ export class Board {
     }
   }
 
-  /** @param {Section} section */
-  #headed({ key, title, tiles, isFolded }) {
-    if (!title) return [];
+  /**
+   * @param {import("./groups.js").Group} group
+   * @param {boolean} isFolded
+   */
+  #headingOf({ key, title, tiles }, isFolded) {
+    if (!title) return null;
     const heading = this.#headings.get(key) ?? new Heading(() => this.#fold(key));
     this.#headings.set(key, heading);
     const online = tiles.filter(({ state }) => state === "online").length;
     heading.tell(title, { online, all: tiles.length }, isFolded);
-    return [heading.element];
+    return heading.element;
   }
 
   /** @param {Set<string>} keys of the headings that stay */

@@ -3,9 +3,11 @@
  * @module
  */
 
-import { aspectOf, fit, fixed } from "./grid.js";
+import { aspectOf, fit, LEAST_PICTURE, scrolled } from "./grid.js";
 
+/** @typedef {import("./board.js").Section} Section */
 /** @typedef {import("./message.js").Camera} Camera */
+/** @typedef {import("./pack.js").Shape} Shape */
 
 /** The list of tiles as a grid. */
 export class Layout {
@@ -22,18 +24,53 @@ export class Layout {
   }
 
   /**
-   * @param {import("./grid.js").Shape[]} shapes of the wall's groups
+   * @param {Section[]} sections of the wall
    * @param {Camera[]} cameras that have a tile in the list
    * @param {number | null} chosen columns; null for the best
+   * @param {boolean} mayScroll where the tiles would become too small
    */
-  arrange(shapes, cameras, chosen) {
+  arrange(sections, cameras, chosen, mayScroll) {
     const { clientWidth: width, clientHeight: height } = this.#room;
-    const aspect = aspectOf(cameras);
-    const grid = chosen ? fixed(chosen, width, aspect) : fit(shapes, width, height, aspect);
+    const [shapes, aspect] = [sections.map(shapeOf), aspectOf(cameras)];
+    const leastPx = mayScroll ? LEAST_PICTURE : 1;
+    const best = chosen ? null : fit(shapes, width, height, aspect, leastPx);
+    const grid = best ?? scrolled(shapes, chosen, width, aspect);
     this.#list.style.setProperty("--columns", String(grid.columns));
     this.#list.style.setProperty("--row", `${grid.rowPx}px`);
     this.#list.classList.toggle("single", grid.columns === 1);
-    this.#list.classList.toggle("narrow", grid.isNarrow);
-    this.#list.classList.toggle("tiny", grid.isTiny);
+    this.#list.dataset.caption = grid.caption;
+    grid.shelves.boxes.forEach((box, i) => place(sections[i], box));
   }
+}
+
+/**
+ * @param {Section} section
+ * @returns {Shape}
+ */
+function shapeOf({ heading, tiles, isFolded }) {
+  return { hasHeading: Boolean(heading), spans: isFolded ? [] : tiles.map((tile) => tile.span) };
+}
+
+/**
+ * The page keeps its order for the keyboard and for who hears it: only the places are set.
+ * @param {Section} section
+ * @param {import("./pack.js").Box} box
+ */
+function place({ heading, tiles }, { column, line, width, places }) {
+  if (heading) put(heading, `${line + 1} / ${column + 1} / auto / span ${width}`);
+  const first = line + (heading ? 2 : 1);
+  places.forEach(({ row, column: inside, span }, i) => {
+    const area = `${first + row} / ${column + inside + 1} / span ${span} / span ${span}`;
+    put(tiles[i].element, area);
+  });
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {string} area
+ */
+function put(element, area) {
+  if (element.dataset.area === area) return;
+  element.dataset.area = area;
+  element.style.gridArea = area;
 }

@@ -44,6 +44,7 @@ const PAGE = document.querySelector('meta[name="page"]')?.getAttribute("content"
 
 const list = element("wall");
 const preferences = new Preferences(location.search);
+const isKiosk = preferences.isAsked("kiosk");
 const clock = new HubClock();
 const link = new Link(new URL("/ws/wall", location.href.replace(/^http/, "ws")).href, {
   onState: followLink,
@@ -109,7 +110,7 @@ new ResizeObserver(arrange).observe(element("room"));
 for (const host of document.querySelectorAll(".host")) host.textContent = location.hostname;
 setInterval(ping, PING_MS);
 setInterval(tell, WORDS_MS);
-if (preferences.isAsked("kiosk")) kiosk.start();
+if (isKiosk) kiosk.start();
 if (!element("logout").hidden) void tellSession(element("user"));
 link.start();
 
@@ -173,7 +174,7 @@ function followFleet(hub, cameras) {
 
 /** @param {string} page the hub's is another one than this */
 function followPage(page) {
-  if (preferences.isAsked("kiosk")) kiosk.reload(page);
+  if (isKiosk) kiosk.reload(page);
   else header.tellOutdated();
 }
 
@@ -250,12 +251,8 @@ function filter() {
 }
 
 function arrange() {
-  const shapes = board.sections.map(({ title, tiles, isFolded }) => ({
-    hasHeading: Boolean(title),
-    spans: isFolded ? [] : tiles.map((tile) => tile.span),
-  }));
   const shown = new Set(board.tiles.map(({ id }) => id));
-  layout.arrange(shapes, fleet.cameras.filter(({ id }) => shown.has(id)), view.columns);
+  layout.arrange(board.sections, fleet.cameras.filter(({ id }) => shown.has(id)), view.columns, !isKiosk);
 }
 
 /** @type {Record<string, (tile: Tile) => void>} what the buttons of a tile do */
