@@ -92,7 +92,7 @@ def test_tiles_that_would_be_too_small_scroll_and_fit_on_a_kiosk_all_the_same(
     found = lone_page.evaluate(LOOK)
     assert found["scrolls"]
     assert found["picture"][0] > LEAST_PICTURE
-    open_wall(lone_page, size, many(count), "/?kiosk")
+    open_wall(lone_page, size, many(count), "/?kiosk&cycle=0")
     found = lone_page.evaluate(LOOK)
     assert not found["scrolls"]
     assert found["seen"] == count

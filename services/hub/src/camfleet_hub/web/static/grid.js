@@ -87,18 +87,21 @@ export function fit(shapes, width, height, aspect, leastPx) {
 
 /**
  * As many columns as someone chose, or as a wall that scrolls can have. Rows have the pictures'
- * shape.
+ * shape, and no tile is higher than the wall.
  * @param {Shape[]} shapes
  * @param {number | null} chosen columns
  * @param {number} width
+ * @param {number} height
  * @param {number} aspect
  * @returns {Grid}
  */
-export function scrolled(shapes, chosen, width, aspect) {
+export function scrolled(shapes, chosen, width, height, aspect) {
   const columns = chosen ?? Math.max(2, Math.floor(width / SCROLLED));
   const tile = tileWidth(columns, width);
   const [{ name, heightPx }] = captionsOf(tile);
-  const rowPx = Math.ceil(tile / aspect) + heightPx;
+  const heading = shapes.some(({ hasHeading }) => hasHeading) ? HEADING + GAP : 0;
+  const mostPx = Math.max(LEAST_PICTURE, height - 2 * GAP - heading);
+  const rowPx = Math.min(mostPx, Math.ceil(tile / aspect) + heightPx);
   return { columns, rowPx, caption: name, shelves: lowest(shapes, columns, rowPx) };
 }
 
@@ -114,16 +117,24 @@ function lowest(shapes, columns, rowPx) {
   let best = shelved(shapes, columns, 1);
   for (let depth = 2; isGrouped && depth <= Math.min(longest, MOST_DEPTH); depth++) {
     const other = shelved(shapes, columns, depth);
-    if (heightOf(other, rowPx) < heightOf(best, rowPx)) best = other;
+    if (sumOf(other, rowPx) < sumOf(best, rowPx)) best = other;
   }
   return best;
+}
+
+/**
+ * How high the whole wall is.
+ * @param {Grid} grid
+ */
+export function heightOf({ shelves, rowPx }) {
+  return GAP + sumOf(shelves, rowPx);
 }
 
 /**
  * @param {Shelves} shelves
  * @param {number} rowPx
  */
-function heightOf({ rows, headings }, rowPx) {
+function sumOf({ rows, headings }, rowPx) {
   return rows * (rowPx + GAP) + headings * (HEADING + GAP);
 }
 

@@ -3,16 +3,20 @@
  * @module
  */
 
-import { aspectOf, fit, LEAST_PICTURE, scrolled } from "./grid.js";
+import { aspectOf, fit, heightOf, LEAST_PICTURE, scrolled } from "./grid.js";
 
 /** @typedef {import("./board.js").Section} Section */
-/** @typedef {import("./message.js").Camera} Camera */
+/** @typedef {import("./grid.js").Grid} Grid */
 /** @typedef {import("./pack.js").Shape} Shape */
+
+const MOST_KNOWN = 32;
 
 /** The list of tiles as a grid. */
 export class Layout {
   #room;
   #list;
+  /** @type {Map<string, Grid>} the hub tells of the fleet every second, and little of it is new */
+  #known = new Map();
 
   /**
    * @param {HTMLElement} room that the list may fill
@@ -25,21 +29,42 @@ export class Layout {
 
   /**
    * @param {Section[]} sections of the wall
-   * @param {Camera[]} cameras that have a tile in the list
    * @param {number | null} chosen columns; null for the best
    * @param {boolean} mayScroll where the tiles would become too small
    */
-  arrange(sections, cameras, chosen, mayScroll) {
-    const { clientWidth: width, clientHeight: height } = this.#room;
-    const [shapes, aspect] = [sections.map(shapeOf), aspectOf(cameras)];
-    const leastPx = mayScroll ? LEAST_PICTURE : 1;
-    const best = chosen ? null : fit(shapes, width, height, aspect, leastPx);
-    const grid = best ?? scrolled(shapes, chosen, width, aspect);
+  arrange(sections, chosen, mayScroll) {
+    const grid = this.#gridOf(sections, chosen, mayScroll ? LEAST_PICTURE : 1);
     this.#list.style.setProperty("--columns", String(grid.columns));
     this.#list.style.setProperty("--row", `${grid.rowPx}px`);
     this.#list.classList.toggle("single", grid.columns === 1);
     this.#list.dataset.caption = grid.caption;
     grid.shelves.boxes.forEach((box, i) => place(sections[i], box));
+  }
+
+  /**
+   * Whether they would all be seen at once, and large enough.
+   * @param {Section[]} sections
+   * @param {number | null} chosen columns; null for the best
+   */
+  fits(sections, chosen) {
+    return heightOf(this.#gridOf(sections, chosen, LEAST_PICTURE)) <= this.#room.clientHeight;
+  }
+
+  /**
+   * @param {Section[]} sections
+   * @param {number | null} chosen
+   * @param {number} leastPx width of a picture
+   */
+  #gridOf(sections, chosen, leastPx) {
+    const { clientWidth: width, clientHeight: height } = this.#room;
+    const shapes = sections.map(shapeOf);
+    const aspect = aspectOf(sections.flatMap(({ tiles }) => tiles.map(({ size }) => size)));
+    const key = JSON.stringify([shapes, width, height, aspect, chosen, leastPx]);
+    const best = () => (chosen ? null : fit(shapes, width, height, aspect, leastPx));
+    const grid = this.#known.get(key) ?? best() ?? scrolled(shapes, chosen, width, height, aspect);
+    if (this.#known.size > MOST_KNOWN) this.#known.clear();
+    this.#known.set(key, grid);
+    return grid;
   }
 }
 

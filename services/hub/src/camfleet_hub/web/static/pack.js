@@ -36,6 +36,7 @@
  * @returns {{rows: number, places: Place[]}}
  */
 export function packed(spans, columns) {
+  if (!spans.includes(2)) return inRows(spans.length, columns);
   const sizes = spans.map((span) => Math.min(span, columns));
   const least = Math.ceil(sizes.reduce((sum, size) => sum + size * size, 0) / columns);
   /** @type {Set<number>} */
@@ -89,6 +90,19 @@ export function shelved(shapes, columns, depth) {
   }
   leave();
   return shelves;
+}
+
+/**
+ * @param {number} count of single tiles
+ * @param {number} columns
+ */
+function inRows(count, columns) {
+  const places = Array.from({ length: count }, (_, at) => ({
+    column: at % columns,
+    row: Math.floor(at / columns),
+    span: 1,
+  }));
+  return { rows: Math.ceil(count / columns), places };
 }
 
 /**

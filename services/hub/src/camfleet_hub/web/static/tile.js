@@ -69,6 +69,12 @@ export class Tile {
     return this.#camera.node;
   }
 
+  /** Of the camera's whole picture; null where nobody knows. */
+  get size() {
+    const { width, height } = this.#camera;
+    return { width, height };
+  }
+
   /** As the hub sees the camera; rejected where it rejected the newest that came of it. */
   get state() {
     const { rejection, age_ms: ageMs, state } = this.#camera;

@@ -9,6 +9,7 @@ import { Address } from "./address.js";
 import { Board } from "./board.js";
 import { browserMs, HubClock } from "./clock.js";
 import { Cursor } from "./cursor.js";
+import { Cycle, periodOf } from "./cycle.js";
 import { Demand } from "./demand.js";
 import { Drag } from "./drag.js";
 import { Fleet } from "./fleet.js";
@@ -19,6 +20,7 @@ import { Layout } from "./layout.js";
 import { Link } from "./link.js";
 import { formatPainted, formatPing } from "./message.js";
 import { neighbour } from "./neighbour.js";
+import { paged } from "./pages.js";
 import { Painter } from "./painter.js";
 import { Preferences } from "./preferences.js";
 import { Refused } from "./refused.js";
@@ -29,6 +31,7 @@ import { Stage } from "./stage.js";
 import { View } from "./view.js";
 import { Visibility } from "./visibility.js";
 
+/** @typedef {import("./board.js").Section} Section */
 /** @typedef {import("./link.js").LinkState} LinkState */
 /** @typedef {import("./message.js").Camera} Camera */
 /** @typedef {import("./message.js").Frame} Frame */
@@ -64,8 +67,10 @@ const view = new View(preferences, {
   onArrange: (isOn) => say(isOn ? "arrange by hand: on" : "arrange by hand: off"),
   onHidden: toggleHidden,
 });
-const board = new Board(list, preferences, filter);
 const layout = new Layout(element("room"), list);
+const periodS = isKiosk ? periodOf(preferences.get("cycle")) : 0;
+const cycle = new Cycle(element("page"), periodS, { onTurn: filter, isHeld });
+const board = new Board(list, preferences, filter, turnTo);
 const sizes = new Sizes(demandShown);
 const visibility = new Visibility(demandShown);
 const stage = new Stage(element("stage-bar"), followStage);
@@ -106,7 +111,7 @@ element("close").addEventListener("click", () => stage.close());
 element("pause").addEventListener("click", () => pauseAll(!isPaused));
 element("help-button").addEventListener("click", help);
 document.addEventListener("visibilitychange", () => document.hidden || link.hurry());
-new ResizeObserver(arrange).observe(element("room"));
+new ResizeObserver(periodS ? filter : arrange).observe(element("room"));
 for (const host of document.querySelectorAll(".host")) host.textContent = location.hostname;
 setInterval(ping, PING_MS);
 setInterval(tell, WORDS_MS);
@@ -251,8 +256,21 @@ function filter() {
 }
 
 function arrange() {
-  const shown = new Set(board.tiles.map(({ id }) => id));
-  layout.arrange(board.sections, fleet.cameras.filter(({ id }) => shown.has(id)), view.columns, !isKiosk);
+  layout.arrange(board.sections, view.columns, !isKiosk);
+}
+
+/**
+ * What stands on the page that is shown; of a wall without pages, all.
+ * @param {Section[]} sections
+ */
+function turnTo(sections) {
+  if (!periodS) return sections;
+  return cycle.pick(paged(sections, (some) => layout.fits(some, view.columns)));
+}
+
+/** Whether somebody wants to go on looking at this page. */
+function isHeld() {
+  return isPaused || Boolean(stage.tile) || board.tiles.some((tile) => tile.isPaused);
 }
 
 /** @type {Record<string, (tile: Tile) => void>} what the buttons of a tile do */
@@ -278,7 +296,12 @@ function act(event) {
  * @param {number} rows
  */
 function move(columns, rows) {
-  const tile = stage.tile ? cursor.ahead(board.tiles, columns + rows) : beside(columns, rows);
+  const step = columns + rows;
+  let tile = stage.tile ? cursor.ahead(board.tiles, step) : beside(columns, rows);
+  if (tile === cursor.tile && cycle.turn(step)) {
+    filter();
+    tile = (step > 0 ? board.tiles[0] : board.tiles.at(-1)) ?? null;
+  }
   if (!tile) return;
   if (stage.tile) stage.show(tile);
   else tile.button.focus();
@@ -370,6 +393,7 @@ function pause(tiles, isOn) {
   for (const tile of tiles) tile.pause(isOn, browserMs());
   if (tiles.length === 1) say(`${tiles[0].spoken}: ${isOn ? "paused" : "live"}`);
   demandShown();
+  cycle.tell();
   tell();
 }
 
