@@ -20,13 +20,14 @@ import { Layout } from "./layout.js";
 import { Link } from "./link.js";
 import { formatPainted, formatPing } from "./message.js";
 import { neighbour } from "./neighbour.js";
+import { News } from "./news.js";
 import { paged } from "./pages.js";
 import { Painter } from "./painter.js";
 import { Preferences } from "./preferences.js";
 import { Refused } from "./refused.js";
 import { tellSession } from "./session.js";
 import { Sizes, WHOLE } from "./sizes.js";
-import { say } from "./speech.js";
+import { announce, say } from "./speech.js";
 import { Stage } from "./stage.js";
 import { View } from "./view.js";
 import { Visibility } from "./visibility.js";
@@ -59,6 +60,7 @@ const link = new Link(new URL("/ws/wall", location.href.replace(/^http/, "ws")).
 const painter = new Painter(clock, acknowledge);
 const fleet = new Fleet(painter);
 const absent = new Absent();
+const news = new News();
 const header = new Header(preferences.get("search") ?? "", filter);
 const refused = new Refused();
 const view = new View(preferences, {
@@ -166,6 +168,7 @@ function followFleet(hub, cameras) {
   const known = absent.fill(cameras, nowMs);
   const { added, removed } = fleet.update(known, nowMs);
   header.tellFleet(hub, known);
+  news.follow(fleet.tiles, nowMs);
   for (const tile of removed) forget(tile);
   for (const tile of added) {
     visibility.watch(tile.element);
@@ -243,6 +246,8 @@ function tell() {
   const now = { browserMs: browser, hubMs: clock.at(browser), isLinked };
   for (const tile of fleet.tiles) tile.refresh(now);
   header.tick();
+  const text = news.next(browser);
+  if (text) announce(text);
 }
 
 function filter() {
