@@ -47,7 +47,6 @@ NODES: Final = 8
 MANY, MANY_FPS, MANY_LEAST = 64, 12, 10
 FEW, FEW_FPS, FEW_LEAST = 16, 30, 25
 SCREEN, LAPTOP = (1920, 1080), (1280, 800)
-MANY_COLUMNS: Final = 13  # so that all are seen; by itself the wall would scroll
 MOST_MS: Final = 100
 MOST_HUB: Final = 60  # percent of a core
 SLOW_BYTES_S: Final = 250_000  # 2 Mbit/s
@@ -109,12 +108,7 @@ def main() -> None:
             rounds,
             {
                 "many": lambda: paint(
-                    browser,
-                    Fleet.running(MANY, MANY_FPS, SMALL),
-                    MANY,
-                    span_s,
-                    SCREEN,
-                    columns=MANY_COLUMNS,
+                    browser, Fleet.running(MANY, MANY_FPS, SMALL), MANY, span_s, SCREEN
                 ),
                 "few": lambda: paint(browser, Fleet.running(FEW, FEW_FPS), FEW, span_s, LAPTOP),
                 "throttled": lambda: throttle(browser, span_s),
@@ -163,14 +157,11 @@ def paint(
     cameras: int,
     span_s: float,
     screen: tuple[int, int],
-    *,
-    columns: int = 0,
 ) -> Sample:
-    """One browser that shows all cameras, in so many columns; 0 for as the wall likes."""
+    """One browser that shows all cameras."""
     with ExitStack() as stack:
         running = stack.enter_context(fleet)
-        url = f"{running.url}?columns={columns}" if columns else running.url
-        page = stack.enter_context(_page(browser, url, screen))
+        page = stack.enter_context(_page(browser, running.url, screen))
         _wait_painted(page, cameras)
         hub, cams = Meter([running.hub]), Meter([running.cameras])
         chromium = Meter(_chromium())

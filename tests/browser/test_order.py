@@ -197,45 +197,6 @@ def test_two_columns_of_a_phone_hold_a_double_tile_and_one_column_does_too(lone_
         assert lone_page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-@pytest.mark.parametrize(
-    ("spans", "flow", "columns", "rows"),
-    [
-        ([1, 1, 1, 1], "dense", 2, 2),
-        ([2, 1, 1], "dense", 3, 2),
-        ([1, 2, 1, 1], "dense", 2, 4),
-        ([1, 2, 1], "dense", 2, 3),
-        ([1, 2, 1], "", 2, 4),
-        ([2, 2], "dense", 1, 2),
-        ([], "", 3, 0),
-    ],
-)
-def test_the_grid_counts_rows_as_the_browser_does(
-    lone_page: Page, spans: list[int], flow: str, columns: int, rows: int
-) -> None:
-    lone_page.goto("/")
-    counted, laid = lone_page.evaluate(
-        """async ([spans, flow, columns]) => {
-          const hasHeading = !flow;
-          const { rowsOf } = await import("/static/grid.js");
-          const list = document.createElement("div");
-          list.style.cssText = `display: grid; width: 300px; grid-auto-rows: 10px;
-            grid-template-columns: repeat(${columns}, 1fr);
-            grid-auto-flow: row ${flow}`;
-          for (const span of spans) {
-            const tile = document.createElement("div");
-            const size = columns > 1 ? span : 1;
-            tile.style.gridArea = `span ${size} / span ${size}`;
-            list.append(tile);
-          }
-          document.body.append(list);
-          return [rowsOf({ spans, hasHeading }, columns), list.getBoundingClientRect().height / 10];
-        }""",
-        [spans, flow, columns],
-    )
-    assert counted == rows
-    assert laid == rows
-
-
 def test_groups_have_headings_that_fold_and_stay_folded(sized: Page) -> None:
     hub = FakeHub(sized)
     sized.goto("/")

@@ -192,7 +192,7 @@ def test_who_wants_no_motion_sees_none(lone_page: Page) -> None:
 def test_a_kiosk_has_no_bar_and_after_a_while_no_pointer(lone_page: Page) -> None:
     lone_page.add_init_script("navigator.wakeLock.request = async (kind) => (window.lock = kind)")
     FakeHub(lone_page)
-    lone_page.goto("/?kiosk&search=garden&group=node&columns=1")
+    lone_page.goto("/?kiosk&search=garden&group=node&columns=2")
     expect(tile(lone_page, "garden/pond")).to_be_visible()
     expect(lone_page.locator(".tile:visible")).to_have_count(2)
     expect(lone_page.locator(".heading")).to_have_text("garden 2")

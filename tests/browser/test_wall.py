@@ -484,33 +484,6 @@ def test_the_clock_believes_the_exchange_with_the_least_round_trip(lone_page: Pa
     assert offset["uncertaintyMs"] == pytest.approx(1.1)
 
 
-@pytest.mark.parametrize(
-    ("count", "width", "height", "columns"),
-    [
-        (1, 1280, 750, 1),
-        (4, 1280, 750, 2),
-        (9, 1280, 750, 3),
-        (4, 390, 760, 1),
-        (30, 390, 760, 2),
-        (30, 3840, 2100, 6),
-        (200, 3840, 2100, 19),
-    ],
-)
-def test_the_grid_chooses_the_columns_that_give_the_largest_pictures(
-    lone_page: Page, count: int, width: int, height: int, columns: int
-) -> None:
-    lone_page.goto("/")
-    chosen = lone_page.evaluate(
-        """async ([count, width, height]) => {
-             const { fit } = await import("/static/grid.js");
-             const shape = { hasHeading: false, spans: Array(count).fill(1) };
-             return fit([shape], width, height, 16 / 9).columns;
-           }""",
-        [count, width, height],
-    )
-    assert chosen == columns
-
-
 def test_the_wall_can_be_photographed(wall: Wall, page: Page, tmp_path: Path) -> None:
     cameras = {"garden": "pool", "gate": "lane", "porch": "stairs", "workshop": "lathe"}
     for name, camera in cameras.items():

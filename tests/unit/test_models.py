@@ -9,7 +9,7 @@ import pytest
 from fastapi.encoders import jsonable_encoder
 
 from camfleet.errors import Reason
-from camfleet.events import Leaving
+from camfleet.events import Leaving, NodeJoined
 from camfleet.wire import Counters
 from camfleet_hub.fleet import IMAGEZMQ_NODE
 from camfleet_hub.permission import ANYBODY, Identity, Role, Sight, parse_cameras
@@ -32,6 +32,7 @@ def test_a_camera_without_a_picture_says_that_it_knows_nothing(feed: Feed) -> No
         "state": "stale",
         "fps": 0.0,
         "captured_fps": 0.0,
+        "asked_fps": None,
         "latency_ms": None,
         "uncertainty_ms": None,
         "age_ms": None,
@@ -41,6 +42,12 @@ def test_a_camera_without_a_picture_says_that_it_knows_nothing(feed: Feed) -> No
         "rejection": None,
         "gone": None,
     }
+
+
+def test_what_a_camera_is_set_to_give_is_told_as_its_node_does(feed: Feed) -> None:
+    front = (Counters("front/main", 0, 0, {}),)
+    feed.fleet.take(NodeJoined("pi", 7, front, "", asked_fps=(12.52,)))
+    assert camera(feed).asked_fps == 12.5
 
 
 def test_width_and_height_are_the_newest_frames(feed: Feed) -> None:

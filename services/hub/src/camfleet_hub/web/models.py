@@ -60,6 +60,9 @@ class Camera(BaseModel):
         "nobody looks."
     )
     captured_fps: float = Field(description="Pictures that the camera captures per second.")
+    asked_fps: float | None = Field(
+        description="Pictures per second that it is set to give; null where its node does not tell."
+    )
     latency_ms: float | None = Field(
         description="Capture to hub of the newest frame, on the hub's clock; null where unknown."
     )
@@ -168,6 +171,7 @@ def camera(stream: Stream, now_ns: int) -> Camera:
         state=state.value,
         fps=0.0 if state is Liveness.OFFLINE else round(stream.fps, 1),
         captured_fps=0.0 if state is Liveness.OFFLINE else round(stream.captured_fps, 1),
+        asked_fps=round(stream.asked_fps, 1) or None,
         latency_ms=_ms(latency_ns),
         uncertainty_ms=_ms(uncertainty_ns),
         age_ms=None if silence_s is None else round(1000 * silence_s),

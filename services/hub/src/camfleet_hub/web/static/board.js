@@ -10,7 +10,7 @@ import { arranged, merged, moved } from "./order.js";
 import { matches } from "./query.js";
 
 /** @typedef {import("./tile.js").Tile} Tile */
-/** @typedef {import("./groups.js").Group & {isFolded: boolean}} Section */
+/** @typedef {import("./groups.js").Group & {isFolded: boolean, heading: HTMLElement | null}} Section */
 
 /** Owns the headings, and the places of all tiles in their list. */
 export class Board {
@@ -26,6 +26,7 @@ export class Board {
   #list;
   #preferences;
   #onFold;
+  #cut;
   /** @type {string[]} all there are, in their order */
   #order = [];
   /** @type {Map<string, Heading>} */
@@ -35,11 +36,13 @@ export class Board {
    * @param {HTMLElement} list holds headings and tiles
    * @param {import("./preferences.js").Preferences} preferences
    * @param {() => void} onFold
+   * @param {(all: Section[]) => Section[]} cut leaves what stands on the wall now
    */
-  constructor(list, preferences, onFold) {
+  constructor(list, preferences, onFold, cut) {
     this.#list = list;
     this.#preferences = preferences;
     this.#onFold = onFold;
+    this.#cut = cut;
   }
 
   /**
@@ -57,10 +60,14 @@ export class Board {
     const shown = wanted.filter(({ id }) => this.showsHidden || !hidden.has(id));
     const folded = new Set(this.#preferences.list("folded"));
     this.hiddenCount = tiles.filter(({ id }) => hidden.has(id)).length;
-    this.sections = grouped(shown, by).map((one) => ({ ...one, isFolded: folded.has(one.key) }));
+    const sections = grouped(shown, by).map((group) => {
+      const isFolded = folded.has(group.key);
+      return { ...group, isFolded, heading: this.#headingOf(group, isFolded) };
+    });
+    this.sections = this.#cut(sections);
     this.tiles = this.sections.flatMap(({ tiles: all, isFolded }) => (isFolded ? [] : all));
     this.#dress(tiles, hidden);
-    this.#place(found);
+    this.#place(found, sections);
   }
 
   /**
@@ -135,16 +142,19 @@ export class Board {
   /**
    * Move only what is out of place. An element that is moved loses the focus, so it gets it back.
    * @param {Tile[]} all those that are not shown keep their place for a search that ends
+   * @param {Section[]} sections likewise, for a page that is turned
    */
-  #place(all) {
+  #place(all, sections) {
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
-    const sequence = this.sections.flatMap((section) => [
-      ...this.#headed(section),
-      ...section.tiles.map(({ element }) => element),
+    const sequence = sections.flatMap(({ heading, tiles }) => [
+      ...(heading ? [heading] : []),
+      ...tiles.map(({ element }) => element),
     ]);
     const placed = new Set(sequence);
     sequence.push(...all.map(({ element }) => element).filter((one) => !placed.has(one)));
-    this.#discard(new Set(this.sections.map(({ key }) => key)));
+    this.#discard(new Set(sections.map(({ key }) => key)));
+    const headed = new Set(this.sections.map(({ heading }) => heading));
+    for (const { heading } of sections) if (heading) heading.hidden = !headed.has(heading);
     let place = this.#list.firstElementChild;
     for (const element of sequence) {
       if (element === place) place = place.nextElementSibling;
@@ -155,14 +165,17 @@ export class Board {
     }
   }
 
-  /** @param {Section} section */
-  #headed({ key, title, tiles, isFolded }) {
-    if (!title) return [];
+  /**
+   * @param {import("./groups.js").Group} group
+   * @param {boolean} isFolded
+   */
+  #headingOf({ key, title, tiles }, isFolded) {
+    if (!title) return null;
     const heading = this.#headings.get(key) ?? new Heading(() => this.#fold(key));
     this.#headings.set(key, heading);
     const online = tiles.filter(({ state }) => state === "online").length;
     heading.tell(title, { online, all: tiles.length }, isFolded);
-    return [heading.element];
+    return heading.element;
   }
 
   /** @param {Set<string>} keys of the headings that stay */

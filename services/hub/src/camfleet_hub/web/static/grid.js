@@ -1,34 +1,48 @@
 /**
- * How many columns, and how high the rows: the largest pictures that fill the window.
- * Pure arithmetic on pixels; never touches the page.
+ * How many columns, how high the rows, and which captions: the largest pictures that fill the
+ * window. Pure arithmetic on pixels; never touches the page.
  * @module
  */
 
-export const GAP = 6;
-const STRIP = 30; // a tile's caption in one line; wall.css has the same numbers
-const STRIP_NARROW = 48; // in two lines
-const STRIP_TINY = 62; // in three
-const HEADING = 34; // of a group
-const NARROW = 520; // below that, name and numbers have no room beside each other
-const TINY = 280; // below that, the numbers have none either
-const MIN_TILE = 144; // below that, nobody sees what happens: the wall scrolls instead
+import { shelved } from "./pack.js";
+
+/** @typedef {import("./pack.js").Shape} Shape */
+/** @typedef {import("./pack.js").Shelves} Shelves */
+
+const GAP = 6;
+const HEADING = 34; // of a group; wall.css and captions.css have the same numbers
+export const LEAST_PICTURE = 90; // narrower than that, nobody sees what happens
 const SCROLLED = 240; // a tile's least width on a wall that scrolls anyway
+const MOST_COLUMNS = 48;
+const MOST_DEPTH = 8; // rows of a shelf of groups
 const WIDE = 16 / 9;
 const OLD = 4 / 3;
+
+/**
+ * What a tile tells below its picture. A picture may be so much smaller for a fuller caption.
+ * @typedef {object} Caption
+ * @property {"line" | "two" | "three" | "brief" | "bare" | "stacked"} name tile.css says what each one shows
+ * @property {number} heightPx
+ * @property {number} leastPx width of a tile in which it is readable
+ * @property {number} worth
+ */
+
+/** @type {Caption[]} the fullest first */
+const CAPTIONS = [
+  { name: "line", heightPx: 30, leastPx: 520, worth: 1.25 },
+  { name: "two", heightPx: 48, leastPx: 280, worth: 1.25 },
+  { name: "three", heightPx: 62, leastPx: 144, worth: 1.25 },
+  { name: "brief", heightPx: 34, leastPx: 132, worth: 1.1 },
+  { name: "bare", heightPx: 20, leastPx: 132, worth: 1 },
+  { name: "stacked", heightPx: 34, leastPx: 0, worth: 1 },
+];
 
 /**
  * @typedef {object} Grid
  * @property {number} columns
  * @property {number} rowPx
- * @property {boolean} isNarrow the caption has two lines
- * @property {boolean} isTiny or three
- */
-
-/**
- * What stands below one heading.
- * @typedef {object} Shape
- * @property {boolean} hasHeading
- * @property {(1 | 2)[]} spans how many columns and rows each tile takes, in their order
+ * @property {Caption["name"]} caption
+ * @property {Shelves} shelves
  */
 
 /**
@@ -42,81 +56,91 @@ export function aspectOf(cameras) {
 }
 
 /**
+ * All tiles in the window, as large as they can be.
  * @param {Shape[]} shapes
  * @param {number} width of the wall
  * @param {number} height of the wall
  * @param {number} aspect of the pictures
- * @returns {Grid}
+ * @param {number} leastPx width of a picture that is worth looking at
+ * @returns {Grid | null} null where there is no room for that
  */
-export function fit(shapes, width, height, aspect) {
+export function fit(shapes, width, height, aspect, leastPx) {
   const cells = shapes.flatMap(({ spans }) => spans).reduce((sum, span) => sum + span, 0);
-  const most = Math.max(1, Math.min(cells, Math.floor((width - GAP) / (MIN_TILE + GAP))));
-  const all = Array.from({ length: most }, (_, i) => filled(i + 1, shapes, width, height, aspect));
-  const best = all.reduce((a, b) => (b.picturePx > a.picturePx ? b : a));
-  if (best.picturePx >= MIN_TILE) return best.grid;
-  return fixed(Math.min(most, Math.max(2, Math.floor(width / SCROLLED))), width, aspect);
-}
-
-/**
- * As many columns as someone chose. Rows have the pictures' shape, and the wall scrolls.
- * @param {number} columns
- * @param {number} width
- * @param {number} aspect
- * @returns {Grid}
- */
-export function fixed(columns, width, aspect) {
-  const tile = tileWidth(columns, width);
-  return gridOf(columns, Math.ceil(tile / aspect) + strip(tile), tile);
-}
-
-/**
- * How many rows tiles take, as the browser packs them (CSS Grid 1, 8.5): each in the first place
- * that is free, on a wall with headings behind the one before it.
- * @param {Shape} shape
- * @param {number} columns
- */
-export function rowsOf({ spans, hasHeading }, columns) {
-  if (columns === 1 || !spans.includes(2)) return Math.ceil(spans.length / columns);
-  /** @type {Set<number>} */
-  const taken = new Set();
-  let [rows, from] = [0, 0];
-  for (const span of spans) {
-    const size = span === 2 ? [0, 1, columns, columns + 1] : [0];
-    let at = from;
-    while ((at % columns) + span > columns || size.some((step) => taken.has(at + step))) at += 1;
-    for (const step of size) taken.add(at + step);
-    if (hasHeading) from = at;
-    rows = Math.max(rows, Math.floor(at / columns) + span);
+  let best = null;
+  let most = 0;
+  for (let columns = 1; columns <= Math.max(1, Math.min(cells, MOST_COLUMNS)); columns++) {
+    const tile = tileWidth(columns, width);
+    const shelves = lowest(shapes, columns, tile / aspect);
+    const taken = GAP + shelves.headings * (HEADING + GAP);
+    const share = Math.floor((height - taken) / Math.max(1, shelves.rows)) - GAP;
+    for (const { name, heightPx, worth } of captionsOf(tile)) {
+      const picture = Math.min(tile, (share - heightPx) * aspect);
+      if (picture < leastPx || picture * worth <= most) continue;
+      most = picture * worth;
+      // A row higher than a 4:3 picture only moves the caption away from what it belongs to.
+      const rowPx = Math.min(share, Math.ceil(tile / Math.min(aspect, OLD)) + heightPx);
+      best = { columns, rowPx, caption: name, shelves };
+    }
   }
-  return rows;
+  return best;
 }
 
 /**
- * @param {number} columns
+ * As many columns as someone chose, or as a wall that scrolls can have. Rows have the pictures'
+ * shape, and no tile is higher than the wall.
  * @param {Shape[]} shapes
+ * @param {number | null} chosen columns
  * @param {number} width
  * @param {number} height
  * @param {number} aspect
+ * @returns {Grid}
  */
-function filled(columns, shapes, width, height, aspect) {
-  const rows = Math.max(1, shapes.reduce((sum, shape) => sum + rowsOf(shape, columns), 0));
-  const headings = shapes.filter(({ hasHeading }) => hasHeading).length;
+export function scrolled(shapes, chosen, width, height, aspect) {
+  const columns = chosen ?? Math.max(2, Math.floor(width / SCROLLED));
   const tile = tileWidth(columns, width);
-  const share = Math.floor((height - GAP - headings * (HEADING + GAP)) / rows) - GAP;
-  // A row higher than a 4:3 picture only moves the caption away from what it belongs to.
-  const rowPx = Math.min(share, Math.ceil(tile / Math.min(aspect, OLD)) + strip(tile));
-  const picturePx = Math.min(tile, (rowPx - strip(tile)) * aspect);
-  return { picturePx, grid: gridOf(columns, rowPx, tile) };
+  const [{ name, heightPx }] = captionsOf(tile);
+  const heading = shapes.some(({ hasHeading }) => hasHeading) ? HEADING + GAP : 0;
+  const mostPx = Math.max(LEAST_PICTURE, height - 2 * GAP - heading);
+  const rowPx = Math.min(mostPx, Math.ceil(tile / aspect) + heightPx);
+  return { columns, rowPx, caption: name, shelves: lowest(shapes, columns, rowPx) };
 }
 
 /**
+ * The shelves that take the least height.
+ * @param {Shape[]} shapes
  * @param {number} columns
- * @param {number} rowPx
- * @param {number} tile
- * @returns {Grid}
+ * @param {number} rowPx about
  */
-function gridOf(columns, rowPx, tile) {
-  return { columns, rowPx, isNarrow: tile < NARROW, isTiny: tile < TINY };
+function lowest(shapes, columns, rowPx) {
+  const longest = Math.max(1, ...shapes.map(({ spans }) => spans.length));
+  const isGrouped = shapes.length > 1 && shapes.some(({ hasHeading }) => hasHeading);
+  let best = shelved(shapes, columns, 1);
+  for (let depth = 2; isGrouped && depth <= Math.min(longest, MOST_DEPTH); depth++) {
+    const other = shelved(shapes, columns, depth);
+    if (sumOf(other, rowPx) < sumOf(best, rowPx)) best = other;
+  }
+  return best;
+}
+
+/**
+ * How high the whole wall is.
+ * @param {Grid} grid
+ */
+export function heightOf({ shelves, rowPx }) {
+  return GAP + sumOf(shelves, rowPx);
+}
+
+/**
+ * @param {Shelves} shelves
+ * @param {number} rowPx
+ */
+function sumOf({ rows, headings }, rowPx) {
+  return rows * (rowPx + GAP) + headings * (HEADING + GAP);
+}
+
+/** @param {number} tile its width */
+function captionsOf(tile) {
+  return CAPTIONS.filter(({ leastPx }) => tile >= leastPx);
 }
 
 /**
@@ -125,10 +149,4 @@ function gridOf(columns, rowPx, tile) {
  */
 function tileWidth(columns, width) {
   return (width - GAP) / columns - GAP;
-}
-
-/** @param {number} tile */
-function strip(tile) {
-  if (tile < TINY) return STRIP_TINY;
-  return tile < NARROW ? STRIP_NARROW : STRIP;
 }

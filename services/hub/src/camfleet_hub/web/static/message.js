@@ -11,6 +11,8 @@
  * @property {string} camera
  * @property {"online" | "stale" | "offline"} state
  * @property {number} fps pictures a second that the hub receives
+ * @property {number} [captured_fps] pictures a second that it captures
+ * @property {number | null} [asked_fps] that it is set to give; null where nobody knows
  * @property {number | null} latency_ms capture to hub
  * @property {number | null} uncertainty_ms of that latency
  * @property {number | null} age_ms of its newest picture; null before the first one

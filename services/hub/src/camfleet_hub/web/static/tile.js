@@ -6,7 +6,8 @@
 
 import { Meter } from "./meter.js";
 import { Screen } from "./screen.js";
-import { condition, duration, latency, marks, rate, SPOKEN, UNKNOWN } from "./words.js";
+import { Shortfall } from "./shortfall.js";
+import { condition, duration, latency, marks, rate, SPOKEN, slow, UNKNOWN } from "./words.js";
 
 /** @typedef {import("./message.js").Camera} Camera */
 /** @typedef {import("./screen.js").PaintedDetail} PaintedDetail */
@@ -33,6 +34,7 @@ export class Tile {
   #heardMs;
   #screen;
   #meter = new Meter();
+  #shortfall = new Shortfall();
   /** @type {number | null} */
   #shownCapturedMs = null;
   /** @type {number | null} */
@@ -63,10 +65,17 @@ export class Tile {
   update(camera, nowMs) {
     this.#camera = camera;
     this.#heardMs = nowMs;
+    this.#shortfall.follow(camera, nowMs);
   }
 
   get node() {
     return this.#camera.node;
+  }
+
+  /** Of the camera's whole picture; null where nobody knows. */
+  get size() {
+    const { width, height } = this.#camera;
+    return { width, height };
   }
 
   /** As the hub sees the camera; rejected where it rejected the newest that came of it. */
@@ -143,11 +152,14 @@ export class Tile {
     this.snapshot.hidden = !this.hasPicture;
     find(this.element, ".hide").hidden = this.state === "online"; // it would come back at once
     write(this.element, ".state", SPOKEN[told.name]);
-    write(this.element, ".marks", told.name === "online" ? marks(this.#camera.marks) : "");
+    const isSlow = told.name === "online" && this.#shortfall.isSlow(now.browserMs);
+    const found = told.name === "online" ? marks(this.#camera, isSlow) : "";
+    this.element.toggleAttribute("data-slow", isSlow);
+    write(this.element, ".marks", found);
     write(this.element, ".slate-title", told.title);
     write(this.element, ".slate-text", told.text);
     write(this.element, ".pixels", this.#screen.hasPicture ? this.#pixels : UNKNOWN);
-    this.#refreshNumbers(now, told.name, ageMs);
+    this.#refreshNumbers(now, told.name, ageMs, isSlow);
   }
 
   /** Whether there is something to save: a picture is often here before the hub tells its age. */
@@ -187,8 +199,9 @@ export class Tile {
    * @param {Now} now
    * @param {string} told the condition's name
    * @param {number | null} ageMs
+   * @param {boolean} isSlow
    */
-  #refreshNumbers(now, told, ageMs) {
+  #refreshNumbers(now, told, ageMs, isSlow) {
     const isOnline = told === "online";
     const painted = this.#meter.read(now.browserMs);
     const shownMs = this.#shownCapturedMs;
@@ -199,16 +212,20 @@ export class Tile {
     const spent = isOnline ? latency(painted.latencyMs, painted.uncertaintyMs) : UNKNOWN;
     write(this.element, ".latency", spent);
     write(this.element, ".age", glassAgeMs === null ? UNKNOWN : duration(glassAgeMs));
-    this.#explain(painted.fps);
+    this.#explain(painted.fps, isSlow);
   }
 
-  /** @param {number | null} paintedFps */
-  #explain(paintedFps) {
+  /**
+   * @param {number | null} paintedFps
+   * @param {boolean} isSlow
+   */
+  #explain(paintedFps, isSlow) {
     const { id, width, height, fps, latency_ms: hubMs, uncertainty_ms: sureMs } = this.#camera;
     const size = width && height ? `${width} × ${height}\n` : "";
     const text =
       `${id}\n${size}${rate(fps)} at the hub, ${rate(paintedFps)} painted here\n` +
-      `${latency(hubMs, sureMs)} from capture to the hub`;
+      `${latency(hubMs, sureMs)} from capture to the hub` +
+      (isSlow ? `\n${slow(this.#camera)}: it captures less than it is set to give` : "");
     if (this.button.title !== text) this.button.title = text;
   }
 

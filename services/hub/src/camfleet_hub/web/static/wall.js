@@ -9,6 +9,7 @@ import { Address } from "./address.js";
 import { Board } from "./board.js";
 import { browserMs, HubClock } from "./clock.js";
 import { Cursor } from "./cursor.js";
+import { Cycle, periodOf } from "./cycle.js";
 import { Demand } from "./demand.js";
 import { Drag } from "./drag.js";
 import { Fleet } from "./fleet.js";
@@ -19,16 +20,19 @@ import { Layout } from "./layout.js";
 import { Link } from "./link.js";
 import { formatPainted, formatPing } from "./message.js";
 import { neighbour } from "./neighbour.js";
+import { News } from "./news.js";
+import { paged } from "./pages.js";
 import { Painter } from "./painter.js";
 import { Preferences } from "./preferences.js";
 import { Refused } from "./refused.js";
 import { tellSession } from "./session.js";
 import { Sizes, WHOLE } from "./sizes.js";
-import { say } from "./speech.js";
+import { announce, say } from "./speech.js";
 import { Stage } from "./stage.js";
 import { View } from "./view.js";
 import { Visibility } from "./visibility.js";
 
+/** @typedef {import("./board.js").Section} Section */
 /** @typedef {import("./link.js").LinkState} LinkState */
 /** @typedef {import("./message.js").Camera} Camera */
 /** @typedef {import("./message.js").Frame} Frame */
@@ -44,6 +48,7 @@ const PAGE = document.querySelector('meta[name="page"]')?.getAttribute("content"
 
 const list = element("wall");
 const preferences = new Preferences(location.search);
+const isKiosk = preferences.isAsked("kiosk");
 const clock = new HubClock();
 const link = new Link(new URL("/ws/wall", location.href.replace(/^http/, "ws")).href, {
   onState: followLink,
@@ -55,6 +60,7 @@ const link = new Link(new URL("/ws/wall", location.href.replace(/^http/, "ws")).
 const painter = new Painter(clock, acknowledge);
 const fleet = new Fleet(painter);
 const absent = new Absent();
+const news = new News();
 const header = new Header(preferences.get("search") ?? "", filter);
 const refused = new Refused();
 const view = new View(preferences, {
@@ -63,8 +69,10 @@ const view = new View(preferences, {
   onArrange: (isOn) => say(isOn ? "arrange by hand: on" : "arrange by hand: off"),
   onHidden: toggleHidden,
 });
-const board = new Board(list, preferences, filter);
 const layout = new Layout(element("room"), list);
+const periodS = isKiosk ? periodOf(preferences.get("cycle")) : 0;
+const cycle = new Cycle(element("page"), periodS, { onTurn: filter, isHeld });
+const board = new Board(list, preferences, filter, turnTo);
 const sizes = new Sizes(demandShown);
 const visibility = new Visibility(demandShown);
 const stage = new Stage(element("stage-bar"), followStage);
@@ -105,11 +113,11 @@ element("close").addEventListener("click", () => stage.close());
 element("pause").addEventListener("click", () => pauseAll(!isPaused));
 element("help-button").addEventListener("click", help);
 document.addEventListener("visibilitychange", () => document.hidden || link.hurry());
-new ResizeObserver(arrange).observe(element("room"));
+new ResizeObserver(periodS ? filter : arrange).observe(element("room"));
 for (const host of document.querySelectorAll(".host")) host.textContent = location.hostname;
 setInterval(ping, PING_MS);
 setInterval(tell, WORDS_MS);
-if (preferences.isAsked("kiosk")) kiosk.start();
+if (isKiosk) kiosk.start();
 if (!element("logout").hidden) void tellSession(element("user"));
 link.start();
 
@@ -160,6 +168,7 @@ function followFleet(hub, cameras) {
   const known = absent.fill(cameras, nowMs);
   const { added, removed } = fleet.update(known, nowMs);
   header.tellFleet(hub, known);
+  news.follow(fleet.tiles, nowMs);
   for (const tile of removed) forget(tile);
   for (const tile of added) {
     visibility.watch(tile.element);
@@ -173,7 +182,7 @@ function followFleet(hub, cameras) {
 
 /** @param {string} page the hub's is another one than this */
 function followPage(page) {
-  if (preferences.isAsked("kiosk")) kiosk.reload(page);
+  if (isKiosk) kiosk.reload(page);
   else header.tellOutdated();
 }
 
@@ -237,6 +246,8 @@ function tell() {
   const now = { browserMs: browser, hubMs: clock.at(browser), isLinked };
   for (const tile of fleet.tiles) tile.refresh(now);
   header.tick();
+  const text = news.next(browser);
+  if (text) announce(text);
 }
 
 function filter() {
@@ -250,12 +261,21 @@ function filter() {
 }
 
 function arrange() {
-  const shapes = board.sections.map(({ title, tiles, isFolded }) => ({
-    hasHeading: Boolean(title),
-    spans: isFolded ? [] : tiles.map((tile) => tile.span),
-  }));
-  const shown = new Set(board.tiles.map(({ id }) => id));
-  layout.arrange(shapes, fleet.cameras.filter(({ id }) => shown.has(id)), view.columns);
+  layout.arrange(board.sections, view.columns, !isKiosk);
+}
+
+/**
+ * What stands on the page that is shown; of a wall without pages, all.
+ * @param {Section[]} sections
+ */
+function turnTo(sections) {
+  if (!periodS) return sections;
+  return cycle.pick(paged(sections, (some) => layout.fits(some, view.columns)));
+}
+
+/** Whether somebody wants to go on looking at this page. */
+function isHeld() {
+  return isPaused || Boolean(stage.tile) || board.tiles.some((tile) => tile.isPaused);
 }
 
 /** @type {Record<string, (tile: Tile) => void>} what the buttons of a tile do */
@@ -281,7 +301,12 @@ function act(event) {
  * @param {number} rows
  */
 function move(columns, rows) {
-  const tile = stage.tile ? cursor.ahead(board.tiles, columns + rows) : beside(columns, rows);
+  const step = columns + rows;
+  let tile = stage.tile ? cursor.ahead(board.tiles, step) : beside(columns, rows);
+  if (tile === cursor.tile && cycle.turn(step)) {
+    filter();
+    tile = (step > 0 ? board.tiles[0] : board.tiles.at(-1)) ?? null;
+  }
   if (!tile) return;
   if (stage.tile) stage.show(tile);
   else tile.button.focus();
@@ -373,6 +398,7 @@ function pause(tiles, isOn) {
   for (const tile of tiles) tile.pause(isOn, browserMs());
   if (tiles.length === 1) say(`${tiles[0].spoken}: ${isOn ? "paused" : "live"}`);
   demandShown();
+  cycle.tell();
   tell();
 }
 

@@ -42,11 +42,25 @@ export function rate(fps) {
 }
 
 /**
- * What a camera's detectors find now, for the corner of its picture.
- * @param {Camera["marks"]} found
+ * What a camera's detectors find now, and whether it is slow, for the corner of its picture.
+ * @param {Camera} camera
+ * @param {boolean} isSlow
  */
-export function marks(found = []) {
-  return found.join(", ");
+export function marks(camera, isSlow) {
+  return [...(camera.marks ?? []), ...(isSlow ? [slow(camera)] : [])].join(", ");
+}
+
+/**
+ * How slow a camera is.
+ * @param {Camera} camera
+ */
+export function slow({ captured_fps: captured, asked_fps: asked }) {
+  return `slow: ${few(captured ?? 0)} of ${few(asked ?? 0)} fps`;
+}
+
+/** @param {number} fps */
+function few(fps) {
+  return String(fps < 10 ? Math.round(10 * fps) / 10 : Math.round(fps));
 }
 
 /**

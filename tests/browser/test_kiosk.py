@@ -1,0 +1,131 @@
+"""A display that nobody sits at: it takes turns with what has no room on it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from playwright.sync_api import expect
+from tests.browser.fake_hub import DEADLINE_S, FakeHub, picture
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+NAMES: Final = tuple(f"node-{number // 4}/cam-{number:02}" for number in range(20))
+TURN_MS: Final = 3_600_000  # on the page's clock; by itself no test takes so long
+
+
+def shown(page: Page) -> list[str]:
+    found: list[str] = page.evaluate(
+        "() => [...document.querySelectorAll('.tile:not([hidden])')].map((t) => t.dataset.camera)"
+    )
+    return found
+
+
+def open_kiosk(page: Page, query: str) -> FakeHub:
+    page.clock.install()
+    page.set_viewport_size({"width": 1280, "height": 720})
+    hub = FakeHub(page, NAMES)
+    page.goto(f"/?kiosk{query}")
+    expect(page.locator(".tile")).to_have_count(len(NAMES))
+    return hub
+
+
+def wait_shown(page: Page, names: list[str]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while shown(page) != names:
+        assert time.monotonic() < deadline, f"found {shown(page)}, want {names}"
+        page.wait_for_timeout(50)
+
+
+def test_a_kiosk_takes_turns_and_gets_only_what_is_on_its_page(lone_page: Page) -> None:
+    hub = open_kiosk(lone_page, "&columns=4&cycle=3600")
+    number = lone_page.locator("#page")
+    expect(number).to_have_text("1 of 3")
+    pages = [list(NAMES[:6]), list(NAMES[6:13]), list(NAMES[13:])]
+    for turn in (0, 1, 2, 0):
+        wait_shown(lone_page, pages[turn])
+        hub.wait_shown(pages[turn])
+        expect(number).to_have_text(f"{turn + 1} of 3")
+        scrolls = "(room) => room.scrollHeight > room.clientHeight"
+        assert not lone_page.locator("#room").evaluate(scrolls)
+        lone_page.clock.fast_forward(TURN_MS)
+
+
+def test_a_page_stays_while_somebody_pauses_it_or_looks_at_one_camera(lone_page: Page) -> None:
+    open_kiosk(lone_page, "&columns=4&cycle=3600")
+    number = lone_page.locator("#page")
+    expect(number).to_have_text("1 of 3")
+    lone_page.keyboard.press("Shift+P")
+    expect(number).to_have_text("1 of 3, paused")
+    lone_page.clock.fast_forward(3 * TURN_MS)
+    expect(number).to_have_text("1 of 3, paused")
+    lone_page.keyboard.press("Shift+P")
+    picture(lone_page, NAMES[2]).focus()
+    lone_page.keyboard.press("p")
+    lone_page.clock.fast_forward(3 * TURN_MS)
+    expect(number).to_have_text("1 of 3, paused")
+    lone_page.keyboard.press("p")
+    lone_page.keyboard.press("Enter")
+    expect(lone_page.locator(".staged")).to_have_attribute("data-camera", NAMES[2])
+    lone_page.clock.fast_forward(3 * TURN_MS)
+    lone_page.keyboard.press("Escape")
+    expect(lone_page.locator(".staged")).to_have_count(0)
+    expect(number).to_have_text("1 of 3")
+    lone_page.clock.fast_forward(TURN_MS)
+    expect(number).to_have_text("2 of 3")
+
+
+def test_the_arrows_reach_the_cameras_of_the_other_pages(lone_page: Page) -> None:
+    open_kiosk(lone_page, "&columns=4")
+    wait_shown(lone_page, list(NAMES[:6]))
+    picture(lone_page, NAMES[5]).focus()
+    lone_page.keyboard.press("ArrowRight")
+    expect(picture(lone_page, NAMES[6])).to_be_focused()
+    wait_shown(lone_page, list(NAMES[6:13]))
+    lone_page.keyboard.press("ArrowLeft")
+    expect(picture(lone_page, NAMES[5])).to_be_focused()
+
+
+def test_what_fits_needs_no_pages_and_without_turns_all_fits(lone_page: Page) -> None:
+    open_kiosk(lone_page, "&cycle=3600")
+    wait_shown(lone_page, list(NAMES))
+    expect(lone_page.locator("#page")).to_be_hidden()
+    lone_page.set_viewport_size({"width": 200, "height": 300})
+    expect(lone_page.locator("#page")).to_be_visible()
+    lone_page.goto("/?kiosk&cycle=0")
+    wait_shown(lone_page, list(NAMES))
+    expect(lone_page.locator("#page")).to_be_hidden()
+    scrolls = "(room) => room.scrollHeight > room.clientHeight"
+    assert not lone_page.locator("#room").evaluate(scrolls)
+
+
+def test_a_group_that_goes_on_has_its_heading_on_both_pages(lone_page: Page) -> None:
+    open_kiosk(lone_page, "&columns=4&group=node&cycle=3600")
+    expect(lone_page.locator("#page")).to_have_text("1 of 3")
+    headings = lone_page.locator(".heading:visible")
+    expect(headings).to_have_text(["node-0 4", "node-1 4"])
+    lone_page.clock.fast_forward(TURN_MS)
+    expect(headings).to_have_text(["node-1 4", "node-2 4", "node-3 4"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "period_s"),
+    [
+        (None, 20), ("", 20), ("often", 20), ("-5", 20), ("Infinity", 20), ("0", 0), ("0.01", 2),
+        ("45", 45), ("1e9", 86_400),
+    ],
+)  # fmt: skip
+def test_the_address_may_ask_for_any_period(
+    lone_page: Page, asked: str | None, period_s: int
+) -> None:
+    lone_page.goto("/")
+    found = lone_page.evaluate(
+        """async (asked) => {
+          const { periodOf } = await import("/static/cycle.js");
+          return periodOf(asked);
+        }""",
+        asked,
+    )
+    assert found == period_s
