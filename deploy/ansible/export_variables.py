@@ -29,9 +29,9 @@ Words for one run stand behind `-e`:
 | `-e '{"waves": [1, 5, "50%"]}'` | so many hosts at a time, not one and then a quarter |
 | `-e take_lock=true` | takes the lock from a roll-out elsewhere that has died |
 | `-e all_of_them=true` | lets `revoke-nodes.yml` and `remove-nodes.yml` run without `--limit` |
-| `-e remove_packages=true` | lets `remove-nodes.yml` remove the Docker and chrony of the roll-out |
+| `-e remove_packages=true` | lets `remove-nodes.yml` remove the engine and chrony of the roll-out |
 """
-_ORDER: Final = ("node", "hub", "preflight", "camera_host", "chrony", "docker")
+_ORDER: Final = ("node", "hub", "preflight", "camera_host", "chrony", "docker", "podman")
 # Between roles; nobody sets them in an inventory.
 _INNER: Final = {
     "docker_image",
@@ -39,6 +39,7 @@ _INNER: Final = {
     "docker_kept",
     "docker_container",
     "docker_within_s",
+    "podman_gone",
     "preflight_cameras",
     "preflight_hub_address",
     "preflight_hub_port",
@@ -66,6 +67,8 @@ def _section(role: str) -> str:
 
 
 def _type(option: dict[str, Any]) -> str:
+    if "choices" in option:
+        return " or ".join(option["choices"])
     return f"list of {option['elements']}" if "elements" in option else str(option["type"])
 
 

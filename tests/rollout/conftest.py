@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from pis import PREFIX, ROOT, RUN, Fleet, Host, remove_leftovers, run, until
 
 _BASE = os.environ.get("BASE_IMAGE", "debian:trixie-slim")
+_HOST_BASE = os.environ.get("HOST_BASE_IMAGE") or _BASE
 _HOST = f"{PREFIX}host:{RUN}"
 _SERVICES = {service: f"camfleet-{service}:rollout-{RUN}" for service in ("hub", "node")}
 _TAGS = (_HOST, *_SERVICES.values())
@@ -55,7 +56,7 @@ def _build_host(folder: Path) -> str:
     context = folder / "host"
     shutil.copytree(Path(__file__).parent / "pi", context)
     shutil.copy(folder / "key.pub", context / "authorized_keys")
-    base = f"--build-arg=BASE_IMAGE={_BASE}"
+    base = f"--build-arg=BASE_IMAGE={_HOST_BASE}"
     run("docker", "buildx", "build", "--load", base, "--tag", _HOST, str(context))
     return _HOST
 

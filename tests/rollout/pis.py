@@ -83,18 +83,24 @@ class Played:
 class Host:
     """One container that is a host."""
 
-    def __init__(self, name: str, image: str) -> None:
+    def __init__(self, name: str, image: str, engine: str = "/var/lib/docker") -> None:
+        """Start it; `engine` is where its own engine keeps images, a volume, for it has to."""
         self.name = name
+        self.image = image
         self.container = f"{PREFIX}{RUN}-{name}"
         run(
             *("docker", "run", "--detach", "--pull=never", "--name", self.container),
             *("--hostname", name, "--privileged", "--cgroupns=private"),
-            *("--tmpfs=/run", "--tmpfs=/run/lock", f"--volume={self.container}:/var/lib/docker"),
+            *("--tmpfs=/run", "--tmpfs=/run/lock", f"--volume={self.container}:{engine}"),
             image,
         )
         self.address = run(
             "docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.container
         ).strip()
+
+    def restart(self) -> None:
+        """Shut it down and start it anew, as a power cut's end does, but in order."""
+        run("docker", "restart", self.container)
 
     def sh(self, command: str, *, check: bool = True) -> str:
         """Run a command on it, as root."""

@@ -129,10 +129,12 @@ def test_a_wrong_setting_of_the_hub_is_told_too(settings: dict[str, object], pro
         ("node_steady_s", "long", "found 'long', want a whole number"),
         ("chrony_servers", {}, "found {}, want a list"),
         ("node_bundle", {"secret_key": "abc"}, ""),
+        ("node_engine", "podman", ""),
+        ("node_engine", "rkt", "found 'rkt', want docker or podman"),
         ("no_role_has_it", "long", ""),
     ],
 )
-def test_a_variable_of_a_wrong_type_is_told_whichever_role_has_it(
+def test_a_variable_of_a_wrong_type_or_choice_is_told_whichever_role_has_it(
     variable: str, value: object, problem: str
 ) -> None:
     found = problems.wrong({variable: value})

@@ -32,7 +32,7 @@ _TYPES = {
     "path": "a path",
     "str": "a text",
 }
-_TYPING = {"type", "elements"}
+_TYPING = {"type", "elements", "choices"}
 
 
 class FilterModule:
@@ -58,7 +58,7 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
 
 
 def wrong(variables: Mapping[str, Any]) -> list[str]:
-    """Say which variables of any role have another type than its argument_specs want."""
+    """Say which variables of any role are not of the type or the choice that it wants."""
     sentences = []
     for options in _specs().values():
         for name in options.keys() & variables.keys():
@@ -66,7 +66,8 @@ def wrong(variables: Mapping[str, Any]) -> list[str]:
             given = {name: variables[name]}
             if ArgumentSpecValidator({name: option}).validate(given).error_messages:
                 found = "what it has" if options[name].get("no_log") else repr(variables[name])
-                sentences.append(f"{name}: found {found}, want {_TYPES[option['type']]}")
+                wanted = " or ".join(option.get("choices", [_TYPES[option["type"]]]))
+                sentences.append(f"{name}: found {found}, want {wanted}")
     return sorted(sentences)
 
 
