@@ -56,8 +56,8 @@ REASONS: Final = """\
 ## Dropped, lost, rejected
 
 Three counters that are never mixed. **Dropped** is what we chose to discard, **lost** is a gap that
-was seen in the sequence, **rejected** is what could not be accepted. Places and reasons of what is
-dropped:
+was seen in the sequence, **rejected** is what could not be accepted, whether or not its sender was
+refused in words. Places and reasons of what is dropped:
 
 | place | reason | meaning |
 |---|---|---|

@@ -73,6 +73,34 @@ def test_addresses_of_one_ipv6_network_count_as_one(tries: Tries) -> None:
     assert tries.count("2001:db8:0:1::1") == 3
 
 
+def test_who_has_many_addresses_does_not_keep_out_who_was_right_before(tries: Tries) -> None:
+    assert tries.limiter.take("192.0.2.1") == 0
+    tries.limiter.give_back("192.0.2.1")
+    while sum(tries.count(f"198.51.100.{n}") for n in range(100)):
+        pass
+    assert tries.limiter.take("192.0.2.2") > 0
+    assert tries.count("192.0.2.1") == 3
+    assert tries.limiter.take("192.0.2.1") == pytest.approx(10)
+
+
+def test_a_known_address_takes_nothing_from_the_others(tries: Tries) -> None:
+    tries.limiter.take("192.0.2.1")
+    tries.limiter.give_back("192.0.2.1")
+    tries.count("192.0.2.1")
+    assert sum(tries.count(f"198.51.100.{n}") for n in range(100)) == 6
+
+
+def test_few_addresses_are_known_and_those_of_late_are(tries: Tries) -> None:
+    for n in range(100):
+        tries.clock.advance(2)
+        assert tries.limiter.take(f"192.0.2.{n}") == 0
+        tries.limiter.give_back(f"192.0.2.{n}")
+    while sum(tries.count(f"198.51.100.{n}") for n in range(100)):
+        pass
+    served = [n for n in range(100) if tries.limiter.take(f"192.0.2.{n}") == 0]
+    assert served == list(range(36, 100))
+
+
 @pytest.mark.parametrize("address", ["", "unix:", "x" * 10_000])
 def test_what_is_no_address_has_tries_too(tries: Tries, address: str) -> None:
     assert tries.count(address) == 3

@@ -19,7 +19,7 @@ from camfleet.machine_health import from_facts
 from camfleet.names import MAIN, PREVIEW
 from camfleet.wire import Counters
 from camfleet_hub.authority import authority
-from camfleet_hub.refusals import Refusals, refuse
+from camfleet_hub.rejections import Rejections, describe
 from camfleet_hub.room import MAX_PICTURE_BYTES, Room
 from camfleet_hub.stream import Node, Stream
 
@@ -53,7 +53,7 @@ class Fleet:
         # Whoever adds or removes a node, a stream or a count holds it; a frame takes it never.
         self._changing = threading.RLock()
         self.rejected: Counter[tuple[str, str, Reason]] = Counter()
-        self.refusals = Refusals()
+        self.rejections = Rejections()
         self.listeners: tuple[Callable[[Stream], None], ...] = ()
         self.on_camera: Callable[[Stream], None] = _ignore
         self.on_node: Callable[[NodeJoined | NodeLeft], None] = _ignore
@@ -105,13 +105,13 @@ class Fleet:
             stream = sender.streams.get(error.stream) if sender else None
             self.rejected[node, stream.camera if stream else "", error.reason] += 1
             camera = error.stream.partition("/")[0]
-            refusal = refuse(node, camera, error, self._monotonic_ns())
+            rejection = describe(node, camera, error, self._monotonic_ns())
             if stream is not None:
-                stream.refusal = refusal
+                stream.rejection = rejection
             else:
-                self.refusals.take(refusal)
+                self.rejections.take(rejection)
                 if sender and not camera:
-                    sender.refusal = refusal
+                    sender.rejection = rejection
         if stream and error.sent is not None:  # it did arrive, so it is not lost as well
             stream.stats.reject(error.sent)
         if sender and error.detection is not None:

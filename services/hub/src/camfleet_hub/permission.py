@@ -14,7 +14,7 @@ from typing import Final
 from camfleet.errors import LocalProtocolError, Reason, RemoteProtocolError
 from camfleet.pattern import EVERYTHING, MOST_CAMERA_PATTERNS, StreamPattern, parse_camera_pattern
 from camfleet_hub.fleet import Fleet
-from camfleet_hub.refusals import Refusal
+from camfleet_hub.rejections import RejectedMessage
 from camfleet_hub.stream import Node, Stream
 
 ALL_CAMERAS: Final = (StreamPattern(EVERYTHING, EVERYTHING, EVERYTHING),)
@@ -116,12 +116,12 @@ class Sight:
             if node in nodes and (not camera or self.identity.may_see(node, camera))
         }
 
-    def refusals(self) -> list[Refusal]:
+    def rejections(self) -> list[RejectedMessage]:
         """What was just rejected of senders without a stream; strangers' for who sees all."""
         everything = self.identity.sees_everything
         return [
             one
-            for one in self._fleet.refusals.recent(self.now_ns())
+            for one in self._fleet.rejections.recent(self.now_ns())
             if everything or (one.camera and self.identity.may_see(one.node, one.camera))
         ]
 

@@ -14,7 +14,7 @@ from camfleet.names import MAIN
 from camfleet.stats import DetectionStats, RateMeter, StreamStats
 from camfleet.wire import Counters
 from camfleet_hub.paintings import Paintings
-from camfleet_hub.refusals import Refusal
+from camfleet_hub.rejections import RejectedMessage
 
 _NS: Final = 1e9
 _MOST_WORDS: Final = 8  # of detectors and states per camera: they become labels of a metric
@@ -44,7 +44,7 @@ class Stream:
         detections: how many of this camera arrived, by detector and state.
         paintings: of this camera in viewers; a preview's are counted with its main stream.
         takes_place: it counts as a camera; a preview beside its main stream does not.
-        refusal: the last message of it that was rejected; None where none was.
+        rejection: the last message of it that was rejected; None where none was.
         asked_fps: pictures per second that it is to give; 0 where that is not known.
         is_declared: its node's last hello named it; always so of stock senders.
     """
@@ -65,7 +65,7 @@ class Stream:
         self.detections: Counter[tuple[str, str]] = Counter()
         self.paintings = Paintings()
         self.takes_place = takes_place
-        self.refusal: Refusal | None = None
+        self.rejection: RejectedMessage | None = None
         self.asked_fps = 0.0
         self.is_declared = True
         self._found: dict[tuple[str, str], str] = {}  # by detector and region
@@ -176,7 +176,7 @@ class Node:
         joined: how often it was welcomed: each start, and each return.
         metrics_at: host and port of its own metrics; empty where they cannot be reached.
         health: of its machine, as its last heartbeat had it; None where it tells nothing.
-        refusal: its last message that was rejected and about no camera; None where none was.
+        rejection: its last message that was rejected and about no camera; None where none was.
     """
 
     def __init__(self, name: str, *, has_heartbeat: bool) -> None:
@@ -192,7 +192,7 @@ class Node:
         self.joined = 0
         self.metrics_at = ""
         self.health: MachineHealth | None = None
-        self.refusal: Refusal | None = None
+        self.rejection: RejectedMessage | None = None
 
     @property
     def clock(self) -> Offset | None:

@@ -1,4 +1,7 @@
-"""How often passwords may be tried: by one address, and by all together. It does no I/O."""
+"""How often passwords may be tried: by one address, and by all that are not known together.
+
+It does no I/O.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Final
 
 _NS: Final = 1_000_000_000
 _MOST_ADDRESSES: Final = 1024
+_MOST_KNOWN: Final = 64  # each may cost a thirtieth of what all the others do together
 _IPV6_PREFIX: Final = 64  # bits that a host cannot choose itself (RFC 4291, 2.5.4)
 
 
@@ -59,15 +63,16 @@ class Bucket:
 
 
 class Limiter:
-    """A bucket for each address, and one for all of them.
+    """A bucket for each address, and one for all that are not known.
 
-    An address that has none left takes none from the others. Of an IPv6 address only the
-    network counts.
+    An address that has none left takes none from the others. One from which a password was right
+    is known: it needs none of those for all, so who has many addresses does not keep out who
+    logs in from where somebody did before. Of an IPv6 address only the network counts.
 
     Args:
         burst: tries of one address at once.
         every_s: after how many seconds it has another one.
-        all_burst: tries of all addresses at once.
+        all_burst: tries of all addresses that are not known, at once.
         all_every_s: after how many seconds they have another one.
         monotonic_ns: the clock that these are measured on.
     """
@@ -85,6 +90,7 @@ class Limiter:
         self._monotonic_ns = monotonic_ns
         self._all = Bucket(all_burst, all_every_s, monotonic_ns())
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+        self._known: OrderedDict[str, Bucket] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -93,6 +99,11 @@ class Limiter:
         """Take the right to try once; return 0, or the seconds to wait for it."""
         now_ns = self._monotonic_ns()
         network = _network(address)
+        if known := self._known.get(network):
+            wait_s = known.wait_s(now_ns)
+            if not wait_s:
+                known.take()
+            return wait_s
         bucket = self._buckets.get(network) or Bucket(self._burst, self._every_s, now_ns)
         wait_s = bucket.wait_s(now_ns) or self._all.wait_s(now_ns)
         if wait_s:
@@ -107,11 +118,17 @@ class Limiter:
         return 0.0
 
     def give_back(self, address: str) -> None:
-        """Give the right back: the password was right."""
-        self._all.give_back()
-        bucket = self._buckets.get(_network(address))
-        if bucket is not None:
-            bucket.give_back()
+        """Give the right back: the password was right, and from now on the address is known."""
+        network = _network(address)
+        bucket = self._known.pop(network, None)
+        if bucket is None:
+            self._all.give_back()
+            new = Bucket(self._burst, self._every_s, self._monotonic_ns())
+            bucket = self._buckets.pop(network, new)
+        bucket.give_back()
+        self._known[network] = bucket
+        if len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
 
 
 def _network(address: str) -> str:

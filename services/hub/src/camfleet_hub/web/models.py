@@ -13,7 +13,7 @@ from camfleet.events import Leaving, NodeLeft
 from camfleet.liveness import OFFLINE_AFTER_S, Liveness
 from camfleet.names import MAIN
 from camfleet_hub.permission import Sight
-from camfleet_hub.refusals import Refusal
+from camfleet_hub.rejections import RejectedMessage
 from camfleet_hub.stream import Node, Stream
 
 State = Literal["online", "stale", "offline"]
@@ -35,7 +35,7 @@ class Rejection(BaseModel):
     age_ms: int
 
 
-class Refused(Rejection):
+class RejectedSender(Rejection):
     """The same of a sender that has no camera here."""
 
     sender: str = Field(description="node or node/camera; empty for a stranger.")
@@ -178,7 +178,7 @@ def camera(stream: Stream, now_ns: int) -> Camera:
         width=width,
         height=height,
         marks=_marks(stream) if state is Liveness.ONLINE else [],
-        rejection=_rejection(stream.refusal, now_ns),
+        rejection=_rejection(stream.rejection, now_ns),
         gone=gone(stream.node, now_ns),
     )
 
@@ -187,8 +187,8 @@ def gone(node: Node, now_ns: int) -> Gone | None:
     """Say why a node is not here, in words that tell nothing of others; None while it is."""
     if not node.has_heartbeat or node.liveness(now_ns) is not Liveness.OFFLINE:
         return None
-    if node.refusal is not None and node.refusal.is_recent(now_ns):
-        return Gone(reason="rejected", detail=node.refusal.reason)
+    if node.rejection is not None and node.rejection.is_recent(now_ns):
+        return Gone(reason="rejected", detail=node.rejection.reason)
     match node.left:
         case NodeLeft(why=Leaving.REVOKED):
             return Gone(reason="revoked", detail="its key was revoked")
@@ -202,23 +202,23 @@ def gone(node: Node, now_ns: int) -> Gone | None:
 
 def rejection(sight: Sight, node: Node, now_ns: int) -> Rejection | None:
     """Describe what a node said about none of its cameras, and was rejected just now."""
-    return _rejection(node.refusal, now_ns) if sight.identity.sees_everything else None
+    return _rejection(node.rejection, now_ns) if sight.identity.sees_everything else None
 
 
-def refused(refusal: Refusal, now_ns: int) -> Refused:
+def rejected_sender(found: RejectedMessage, now_ns: int) -> RejectedSender:
     """Describe what was rejected of a sender without a camera, at a monotonic time."""
-    sender = "/".join(filter(None, (refusal.node, refusal.camera)))
-    return Refused(sender=sender, **_words(refusal, now_ns).model_dump())
+    sender = "/".join(filter(None, (found.node, found.camera)))
+    return RejectedSender(sender=sender, **_words(found, now_ns).model_dump())
 
 
-def _rejection(refusal: Refusal | None, now_ns: int) -> Rejection | None:
-    is_recent = refusal is not None and refusal.is_recent(now_ns)
-    return _words(refusal, now_ns) if refusal and is_recent else None
+def _rejection(found: RejectedMessage | None, now_ns: int) -> Rejection | None:
+    is_recent = found is not None and found.is_recent(now_ns)
+    return _words(found, now_ns) if found and is_recent else None
 
 
-def _words(refusal: Refusal, now_ns: int) -> Rejection:
-    age_ms = round((now_ns - refusal.at_ns) / _NS_PER_MS)
-    return Rejection(reason=refusal.reason, problem=refusal.problem, age_ms=age_ms)
+def _words(found: RejectedMessage, now_ns: int) -> Rejection:
+    age_ms = round((now_ns - found.at_ns) / _NS_PER_MS)
+    return Rejection(reason=found.reason, problem=found.problem, age_ms=age_ms)
 
 
 def nodes(sight: Sight, chosen: Iterable[Node] | None = None) -> list[NodeView]:

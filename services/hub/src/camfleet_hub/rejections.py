@@ -35,7 +35,7 @@ _WORDS: Final = {
 }
 
 
-class Refusal(NamedTuple):
+class RejectedMessage(NamedTuple):
     """The last message of a sender that was rejected.
 
     Attributes:
@@ -57,25 +57,25 @@ class Refusal(NamedTuple):
         return now_ns - self.at_ns < RECENT_NS
 
 
-class Refusals:
+class Rejections:
     """Those of senders that have no stream to tell it on. It is written under its fleet's lock."""
 
     def __init__(self) -> None:
-        self._refusals: dict[tuple[str, str], Refusal] = {}
+        self._messages: dict[tuple[str, str], RejectedMessage] = {}
 
-    def take(self, refusal: Refusal) -> None:
+    def take(self, message: RejectedMessage) -> None:
         """Remember it as its sender's last."""
-        sender = refusal.node, refusal.camera
-        self._refusals.pop(sender, None)
-        while len(self._refusals) >= _MOST:
-            del self._refusals[next(iter(self._refusals))]
-        self._refusals[sender] = refusal
+        sender = message.node, message.camera
+        self._messages.pop(sender, None)
+        while len(self._messages) >= _MOST:
+            del self._messages[next(iter(self._messages))]
+        self._messages[sender] = message
 
-    def recent(self, now_ns: int) -> list[Refusal]:
+    def recent(self, now_ns: int) -> list[RejectedMessage]:
         """Those that are worth telling, by sender; on any thread."""
-        return sorted(one for one in self._refusals.copy().values() if one.is_recent(now_ns))
+        return sorted(one for one in self._messages.copy().values() if one.is_recent(now_ns))
 
 
-def refuse(node: str, camera: str, error: RemoteProtocolError, at_ns: int) -> Refusal:
+def describe(node: str, camera: str, error: RemoteProtocolError, at_ns: int) -> RejectedMessage:
     """Put in words why a message was rejected."""
-    return Refusal(node, camera, _WORDS[error.reason], str(error)[:_MOST_TEXT], at_ns)
+    return RejectedMessage(node, camera, _WORDS[error.reason], str(error)[:_MOST_TEXT], at_ns)
