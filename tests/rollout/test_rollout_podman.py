@@ -126,7 +126,7 @@ def test_wrong_engines_are_told_before_a_host_is_touched(fleet: Fleet, mill: Hos
 
 @pytest.mark.thorough
 def test_a_node_that_dies_is_started_anew(fleet: Fleet, mill: Host) -> None:
-    mill.sh("podman kill --signal KILL camfleet-node")
+    mill.sh("kill -KILL $(podman inspect --format '{{.State.Pid}}' camfleet-node)")
     until(lambda: mill.sh(STATE).startswith("1 "))
     until(lambda: is_streaming(fleet))
 
