@@ -6,14 +6,18 @@ It counts seconds, by a clock that nobody sets meanwhile, and says nothing until
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
+from datetime import datetime
 from typing import Any
 
 _LOOK_S = 1.0
 # A hub needs a moment to hear of new keys, and to let the session before go.
 _REFUSED_S = 20.0
+# Who has run for so long has ended some day and come back; who ends at once never gets there.
+_SETTLED_S = 120.0
 
 
 def main() -> None:
@@ -22,7 +26,7 @@ def main() -> None:
     begun_s = time.monotonic()
     accepted_s = begun_s
     while True:
-        found = judge(_inspect(container))
+        found = judge(_inspect(container), time.time())
         now_s = time.monotonic()
         if not found["is_refused"]:
             accepted_s = now_s
@@ -35,13 +39,17 @@ def main() -> None:
     json.dump(found, sys.stdout)
 
 
-def judge(inspected: dict[str, Any]) -> dict[str, Any]:
-    """Tell what counts out of what Docker tells of a container; of none, an empty mapping."""
+def judge(inspected: dict[str, Any], now_s: float) -> dict[str, Any]:
+    """Tell what counts out of what Docker tells of a container; of none, an empty mapping.
+
+    It is not up where it has ended by itself and begun anew a moment ago; `now_s` is Unix time.
+    """
     state = inspected.get("State", {})
     health = state.get("Health") or {}
     looks = health.get("Log") or [{}]
-    restarts = inspected.get("RestartCount", 0)
-    is_up = bool(state.get("Running")) and restarts == 0
+    restarts, started_at = inspected.get("RestartCount", 0), state.get("StartedAt", "")
+    is_settled = restarts == 0 or now_s - _unix_s(started_at) >= _SETTLED_S
+    is_up = bool(state.get("Running")) and is_settled
     said = " ".join(str(looks[-1].get("Output", "")).split())
     return {
         "is_up": is_up,
@@ -50,8 +58,14 @@ def judge(inspected: dict[str, Any]) -> dict[str, Any]:
         "health": health.get("Status", "none"),
         "said": said,
         "restarts": restarts,
-        "started_at": state.get("StartedAt", ""),
+        "started_at": started_at,
     }
+
+
+def _unix_s(time_text: str) -> float:
+    """Read an engine's time, in which a second has nine digits behind its point."""
+    whole = re.sub(r"\.\d+", "", time_text).replace("Z", "+00:00")
+    return datetime.fromisoformat(whole).timestamp()
 
 
 def _inspect(container: str) -> dict[str, Any]:
