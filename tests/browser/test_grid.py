@@ -98,6 +98,20 @@ def test_tiles_that_would_be_too_small_scroll_and_fit_on_a_kiosk_all_the_same(
     assert found["seen"] == count
 
 
+FIT: Final = """async ([count, grouped]) => {
+  const { fit } = await import("/static/grid.js");
+  const shape = { hasHeading: grouped, spans: Array(count).fill(1) };
+  return fit([shape], 3840, 2100, 4 / 3, 90)?.columns ?? null;
+}"""
+
+
+def test_no_more_tiles_are_seen_at_once_than_the_hub_sends(lone_page: Page) -> None:
+    lone_page.goto("/")
+    assert lone_page.evaluate(FIT, [256, False]) > 1
+    assert lone_page.evaluate(FIT, [257, False]) is None
+    assert lone_page.evaluate(FIT, [0, False]) == 1
+
+
 @pytest.mark.parametrize(("size", "count"), [(DESKTOP, 64), (LAPTOP, 64), (LAPTOP, 40), (PHONE, 9)])
 def test_a_small_tile_tells_the_rest_to_who_is_at_it_and_moves_nothing(
     lone_page: Page, size: tuple[int, int], count: int

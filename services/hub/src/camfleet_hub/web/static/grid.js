@@ -4,6 +4,7 @@
  * @module
  */
 
+import { MAX_SHOWN } from "./message.js";
 import { shelved } from "./pack.js";
 
 /** @typedef {import("./pack.js").Shape} Shape */
@@ -65,7 +66,9 @@ export function aspectOf(cameras) {
  * @returns {Grid | null} null where there is no room for that
  */
 export function fit(shapes, width, height, aspect, leastPx) {
-  const cells = shapes.flatMap(({ spans }) => spans).reduce((sum, span) => sum + span, 0);
+  const spans = shapes.flatMap((shape) => shape.spans);
+  if (spans.length > MAX_SHOWN) return null; // those beyond would never get a picture
+  const cells = spans.reduce((sum, span) => sum + span, 0);
   let best = null;
   let most = 0;
   for (let columns = 1; columns <= Math.max(1, Math.min(cells, MOST_COLUMNS)); columns++) {
