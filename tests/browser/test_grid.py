@@ -233,6 +233,24 @@ def test_small_groups_stand_beside_each_other(
         assert head["y"] + head["height"] + GAP == pytest.approx(box["y"], abs=1)
 
 
+def test_a_doubled_tile_alone_in_its_group_lies_on_no_other(lone_page: Page) -> None:
+    lone_page.goto("/")
+    lone_page.evaluate("localStorage.setItem('camfleet.double', '[\"n1/c\"]')")
+    names = [f"n{number}/c" for number in range(6)]
+    open_wall(lone_page, LAPTOP, names, "/?group=node")
+    boxes = [box for name in names if (box := tile(lone_page, name).bounding_box())]
+    boxes += [box for one in lone_page.locator(".heading").all() if (box := one.bounding_box())]
+    assert len(boxes) == 2 * len(names)
+    for number, one in enumerate(boxes):
+        for other in boxes[:number]:
+            assert lies_beside(one, other, "x", "width") or lies_beside(one, other, "y", "height")
+
+
+def lies_beside(one: Any, other: Any, start: str, size: str) -> bool:  # noqa: ANN401 - boxes
+    first, second = sorted((one, other), key=lambda box: float(box[start]))
+    return bool(first[start] + first[size] <= second[start])
+
+
 def test_groups_of_four_are_blocks_and_a_large_one_has_the_whole_width(lone_page: Page) -> None:
     names = [f"n{group}/c{number}" for group in range(6) for number in range(4)]
     names += [f"z/c{number:02}" for number in range(20)]
