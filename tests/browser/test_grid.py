@@ -98,6 +98,20 @@ def test_tiles_that_would_be_too_small_scroll_and_fit_on_a_kiosk_all_the_same(
     assert found["seen"] == count
 
 
+FIT: Final = """async ([count, grouped]) => {
+  const { fit } = await import("/static/grid.js");
+  const shape = { hasHeading: grouped, spans: Array(count).fill(1) };
+  return fit([shape], 3840, 2100, 4 / 3, 90)?.columns ?? null;
+}"""
+
+
+def test_no_more_tiles_are_seen_at_once_than_the_hub_sends(lone_page: Page) -> None:
+    lone_page.goto("/")
+    assert lone_page.evaluate(FIT, [256, False]) > 1
+    assert lone_page.evaluate(FIT, [257, False]) is None
+    assert lone_page.evaluate(FIT, [0, False]) == 1
+
+
 @pytest.mark.parametrize(("size", "count"), [(DESKTOP, 64), (LAPTOP, 64), (LAPTOP, 40), (PHONE, 9)])
 def test_a_small_tile_tells_the_rest_to_who_is_at_it_and_moves_nothing(
     lone_page: Page, size: tuple[int, int], count: int
@@ -217,6 +231,24 @@ def test_small_groups_stand_beside_each_other(
         assert box is not None
         assert (head["x"], head["width"]) == (box["x"], box["width"])
         assert head["y"] + head["height"] + GAP == pytest.approx(box["y"], abs=1)
+
+
+def test_a_doubled_tile_alone_in_its_group_lies_on_no_other(lone_page: Page) -> None:
+    lone_page.goto("/")
+    lone_page.evaluate("localStorage.setItem('camfleet.double', '[\"n1/c\"]')")
+    names = [f"n{number}/c" for number in range(6)]
+    open_wall(lone_page, LAPTOP, names, "/?group=node")
+    boxes = [box for name in names if (box := tile(lone_page, name).bounding_box())]
+    boxes += [box for one in lone_page.locator(".heading").all() if (box := one.bounding_box())]
+    assert len(boxes) == 2 * len(names)
+    for number, one in enumerate(boxes):
+        for other in boxes[:number]:
+            assert lies_beside(one, other, "x", "width") or lies_beside(one, other, "y", "height")
+
+
+def lies_beside(one: Any, other: Any, start: str, size: str) -> bool:  # noqa: ANN401 - boxes
+    first, second = sorted((one, other), key=lambda box: float(box[start]))
+    return bool(first[start] + first[size] <= second[start])
 
 
 def test_groups_of_four_are_blocks_and_a_large_one_has_the_whole_width(lone_page: Page) -> None:

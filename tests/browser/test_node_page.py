@@ -145,6 +145,16 @@ def test_a_node_that_nobody_knows_is_told_and_found_when_it_comes(
         expect(page.locator("#unknown")).to_be_hidden()
 
 
+@pytest.mark.parametrize("typed", ["50%", "%", "%zz", "%C3", "a%2"])
+def test_an_address_that_cannot_be_decoded_names_a_node_that_nobody_knows(
+    lone_page: Page, console: Console, typed: str
+) -> None:
+    console.expected = (MISSING,)
+    lone_page.goto(f"/node/{typed}")
+    expect(lone_page.locator("#unknown")).to_be_visible()
+    expect(lone_page.locator("#unknown")).to_contain_text(f"knows no node {typed},")
+
+
 def test_a_name_is_text_and_never_markup(lone_page: Page, console: Console) -> None:
     console.expected = (MISSING,)
     lone_page.goto("/node/%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")

@@ -1,8 +1,21 @@
 /**
- * The camera that the page's address names, as in `/#garden/front`: so it can be linked, kept
- * and reloaded, and the browser's own way back leads to the wall.
+ * What the page's address names: a node, or a camera as in `/#garden/front`, so that it can be
+ * linked, kept and reloaded, and the browser's own way back leads to the wall.
  * @module
  */
+
+/**
+ * @param {string} path such as `/node/garden`
+ * @returns {string} as it stands there where it cannot be decoded: the hub knows no such node
+ */
+export function nodeIn(path) {
+  const part = path.split("/")[2] ?? "";
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // somebody typed a lone percent sign
+  }
+}
 
 /** Follows the address, and sets it. */
 export class Address {

@@ -3,11 +3,9 @@
  * @module
  */
 
-import { formatShow } from "./message.js";
+import { formatShow, MAX_SHOWN } from "./message.js";
 
 /** @typedef {import("./tile.js").Tile} Tile */
-
-const MAX_SHOWN = 256; // the hub accepts no longer list
 
 /** The last list, so that it can be told again to a hub that was restarted. */
 export class Demand {

@@ -4,13 +4,14 @@
  * @module
  */
 
+import { MAX_SHOWN } from "./message.js";
 import { shelved } from "./pack.js";
 
 /** @typedef {import("./pack.js").Shape} Shape */
 /** @typedef {import("./pack.js").Shelves} Shelves */
 
 const GAP = 6;
-const HEADING = 34; // of a group; wall.css and captions.css have the same numbers
+const HEADING = 34; // of a group; the style sheets have the same numbers
 export const LEAST_PICTURE = 90; // narrower than that, nobody sees what happens
 const SCROLLED = 240; // a tile's least width on a wall that scrolls anyway
 const MOST_COLUMNS = 48;
@@ -29,9 +30,9 @@ const OLD = 4 / 3;
 
 /** @type {Caption[]} the fullest first */
 const CAPTIONS = [
-  { name: "line", heightPx: 30, leastPx: 520, worth: 1.25 },
-  { name: "two", heightPx: 48, leastPx: 280, worth: 1.25 },
-  { name: "three", heightPx: 62, leastPx: 144, worth: 1.25 },
+  { name: "line", heightPx: 30, leastPx: 520, worth: 1.2 },
+  { name: "two", heightPx: 40, leastPx: 280, worth: 1.2 },
+  { name: "three", heightPx: 54, leastPx: 144, worth: 1.2 },
   { name: "brief", heightPx: 34, leastPx: 132, worth: 1.1 },
   { name: "bare", heightPx: 20, leastPx: 132, worth: 1 },
   { name: "stacked", heightPx: 34, leastPx: 0, worth: 1 },
@@ -65,7 +66,9 @@ export function aspectOf(cameras) {
  * @returns {Grid | null} null where there is no room for that
  */
 export function fit(shapes, width, height, aspect, leastPx) {
-  const cells = shapes.flatMap(({ spans }) => spans).reduce((sum, span) => sum + span, 0);
+  const spans = shapes.flatMap((shape) => shape.spans);
+  if (spans.length > MAX_SHOWN) return null; // those beyond would never get a picture
+  const cells = spans.reduce((sum, span) => sum + span, 0);
   let best = null;
   let most = 0;
   for (let columns = 1; columns <= Math.max(1, Math.min(cells, MOST_COLUMNS)); columns++) {

@@ -31,6 +31,8 @@ export class Heading {
     const text = online === all ? `${all}` : `${online} of ${all} online`;
     if (this.#title.textContent !== title) this.#title.textContent = title;
     if (this.#count.textContent !== text) this.#count.textContent = text;
+    const whole = `${title}: ${text}`; // a narrow group has no room for it
+    if (this.#button.title !== whole) this.#button.title = whole;
     this.#button.setAttribute("aria-expanded", String(!isFolded));
   }
 }

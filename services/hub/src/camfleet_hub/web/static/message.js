@@ -62,6 +62,7 @@
  *   Painted times on the hub's clock
  */
 
+export const MAX_SHOWN = 256; // the hub accepts no longer list of tiles
 const VERSION = 1;
 const KIND_FRAME = 1;
 const KIND_FRAMES = 2;

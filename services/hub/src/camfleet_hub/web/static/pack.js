@@ -113,7 +113,7 @@ function inRows(count, columns) {
  */
 function widthOf(spans, columns, depth) {
   const isEven = !spans.includes(2);
-  let width = Math.min(columns, Math.max(1, Math.ceil(spans.length / depth)));
+  let width = Math.min(columns, Math.max(isEven ? 1 : 2, Math.ceil(spans.length / depth)));
   while (!isEven && width < columns && packed(spans, width).rows > depth) width += 1;
   return width;
 }

@@ -1,9 +1,9 @@
 /**
- * One tile: a camera's screen, its caption and its slate. Names come from strangers, so they
- * become text and never markup.
+ * One tile: a camera as the hub sees it, its pictures, and what is told of both.
  * @module
  */
 
+import { Card } from "./card.js";
 import { Meter } from "./meter.js";
 import { Screen } from "./screen.js";
 import { Shortfall } from "./shortfall.js";
@@ -31,6 +31,7 @@ export class Tile {
   snapshot;
 
   #camera;
+  #card;
   #heardMs;
   #screen;
   #meter = new Meter();
@@ -51,11 +52,12 @@ export class Tile {
     this.id = camera.id;
     this.#camera = camera;
     this.#heardMs = nowMs;
-    this.element = build(number, camera);
-    this.button = find(this.element, ".open");
-    this.snapshot = find(this.element, ".snapshot");
+    this.#card = new Card(number, camera);
+    this.element = this.#card.element;
+    this.button = this.#card.part(".open");
+    this.snapshot = this.#card.part(".snapshot");
     this.snapshot.addEventListener("click", () => this.#nameSnapshot());
-    this.#screen = new Screen(find(this.element, "canvas"), camera.id, painter);
+    this.#screen = new Screen(this.#card.part("canvas"), camera.id, painter);
   }
 
   /**
@@ -110,15 +112,15 @@ export class Tile {
    */
   pause(isPaused, nowMs) {
     if (isPaused !== this.isPaused) this.#pausedMs = isPaused ? nowMs : null;
-    press(this.element, ".pause", isPaused);
+    this.#card.press(".pause", isPaused);
   }
 
   /** @param {{isDouble: boolean, isHidden: boolean}} dress what a person made of it */
   dress({ isDouble, isHidden }) {
     this.element.classList.toggle("double", isDouble);
     this.element.classList.toggle("set-aside", isHidden);
-    press(this.element, ".resize", isDouble);
-    press(this.element, ".hide", isHidden);
+    this.#card.press(".resize", isDouble);
+    this.#card.press(".hide", isHidden);
   }
 
   /** @param {Received} received */
@@ -147,18 +149,18 @@ export class Tile {
     const pausedMs = this.#pausedMs === null ? null : now.browserMs - this.#pausedMs;
     const here = { isLinked: now.isLinked, isBroken, pausedMs };
     const told = condition(this.state, ageMs, here, this.#camera.rejection?.reason);
-    if (this.element.dataset.state !== told.name) this.element.dataset.state = told.name;
+    this.#card.dress(told.name);
     this.element.toggleAttribute("data-painted", this.#screen.hasPicture);
     this.snapshot.hidden = !this.hasPicture;
-    find(this.element, ".hide").hidden = this.state === "online"; // it would come back at once
-    write(this.element, ".state", SPOKEN[told.name]);
+    this.#card.part(".hide").hidden = this.state === "online"; // it would come back at once
+    this.#card.write(".state", SPOKEN[told.name]);
     const isSlow = told.name === "online" && this.#shortfall.isSlow(now.browserMs);
     const found = told.name === "online" ? marks(this.#camera, isSlow) : "";
     this.element.toggleAttribute("data-slow", isSlow);
-    write(this.element, ".marks", found);
-    write(this.element, ".slate-title", told.title);
-    write(this.element, ".slate-text", told.text);
-    write(this.element, ".pixels", this.#screen.hasPicture ? this.#pixels : UNKNOWN);
+    this.#card.write(".marks", found);
+    this.#card.write(".slate-title", told.title);
+    this.#card.write(".slate-text", told.text);
+    this.#card.write(".pixels", this.#screen.hasPicture ? this.#pixels : UNKNOWN);
     this.#refreshNumbers(now, told.name, ageMs, isSlow);
   }
 
@@ -169,9 +171,7 @@ export class Tile {
 
   /** @param {boolean} isCurrent the one tile that the Tab key reaches */
   setCurrent(isCurrent) {
-    for (const reached of this.element.querySelectorAll("a, button")) {
-      /** @type {HTMLElement} */ (reached).tabIndex = isCurrent ? 0 : -1;
-    }
+    this.#card.setCurrent(isCurrent);
   }
 
   close() {
@@ -191,7 +191,7 @@ export class Tile {
   /** As it was sent: smaller than the camera's where the tile is. */
   get #pixels() {
     /** @type {HTMLCanvasElement} */
-    const { width, height } = find(this.element, "canvas");
+    const { width, height } = this.#card.part("canvas");
     return `${width} × ${height}`;
   }
 
@@ -208,10 +208,10 @@ export class Tile {
     // The picture on the glass is older than the hub's newest by its way to the browser.
     const isExact = (isOnline || told === "paused") && now.hubMs !== null && shownMs !== null;
     const glassAgeMs = isExact ? Number(now.hubMs) - shownMs : ageMs;
-    write(this.element, ".fps", isOnline ? rate(this.#camera.fps) : UNKNOWN);
+    this.#card.write(".fps", isOnline ? rate(this.#camera.fps) : UNKNOWN);
     const spent = isOnline ? latency(painted.latencyMs, painted.uncertaintyMs) : UNKNOWN;
-    write(this.element, ".latency", spent);
-    write(this.element, ".age", glassAgeMs === null ? UNKNOWN : duration(glassAgeMs));
+    this.#card.write(".latency", spent);
+    this.#card.write(".age", glassAgeMs === null ? UNKNOWN : duration(glassAgeMs));
     this.#explain(painted.fps, isSlow);
   }
 
@@ -226,84 +226,11 @@ export class Tile {
       `${id}\n${size}${rate(fps)} at the hub, ${rate(paintedFps)} painted here\n` +
       `${latency(hubMs, sureMs)} from capture to the hub` +
       (isSlow ? `\n${slow(this.#camera)}: it captures less than it is set to give` : "");
-    if (this.button.title !== text) this.button.title = text;
+    this.#card.explain(text);
   }
 
   #nameSnapshot() {
     const time = new Date().toISOString().slice(0, 19).replace(/[T:]/g, "-");
     this.snapshot.download = `${this.#camera.node}-${this.#camera.camera}-${time}.jpg`;
   }
-}
-
-/**
- * @param {number} number
- * @param {Camera} camera
- * @returns {HTMLElement}
- */
-function build(number, { id, node, camera }) {
-  const template = /** @type {HTMLTemplateElement} */ (document.getElementById("tile"));
-  const element = /** @type {HTMLElement} */ (
-    /** @type {Element} */ (template.content.firstElementChild).cloneNode(true)
-  );
-  element.dataset.camera = id;
-  write(element, ".node", node);
-  write(element, ".camera", camera);
-  const path = `${encodeURIComponent(node)}/${encodeURIComponent(camera)}`;
-  find(element, ".snapshot").setAttribute("href", `/snapshot/${path}.jpg`);
-  find(element, ".mjpeg").setAttribute("href", `/mjpeg/${path}`);
-  find(element, ".history").setAttribute("href", `/node/${encodeURIComponent(node)}`);
-  label(element, number);
-  return element;
-}
-
-/**
- * The button is called "garden / front, online, motion", and described by the slate.
- * @param {HTMLElement} element
- * @param {number} number
- */
-function label(element, number) {
-  // Numbers make the ids: a list of ids is separated by spaces, which names may hold.
-  for (const part of ["name", "state", "marks", "slate"]) {
-    find(element, `.${part}`).id = `${part}-${number}`;
-  }
-  find(element, ".tools").setAttribute("aria-labelledby", `name-${number}`);
-  const button = find(element, ".open");
-  button.setAttribute("aria-labelledby", `name-${number} state-${number} marks-${number}`);
-  button.setAttribute("aria-describedby", `slate-${number}`);
-}
-
-/** @type {WeakMap<Element, Map<string, any>>} each looked for once: tiles are told thrice a second */
-const PARTS = new WeakMap();
-
-/**
- * @param {Element} element
- * @param {string} selector
- * @returns {any} the template holds it
- */
-function find(element, selector) {
-  const parts = PARTS.get(element) ?? new Map();
-  if (!parts.size) PARTS.set(element, parts);
-  const part = parts.get(selector) ?? element.querySelector(selector);
-  parts.set(selector, part);
-  return part;
-}
-
-/**
- * @param {Element} element
- * @param {string} selector of a button that is on or off
- * @param {boolean} isOn
- */
-function press(element, selector, isOn) {
-  find(element, selector).setAttribute("aria-pressed", String(isOn));
-}
-
-/**
- * Touch the page only where a text changed: hundreds of tiles are told twice a second.
- * @param {Element} element
- * @param {string} selector
- * @param {string} text
- */
-function write(element, selector, text) {
-  const part = find(element, selector);
-  if (part.textContent !== text) part.textContent = text;
 }

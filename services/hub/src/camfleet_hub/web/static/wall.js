@@ -13,13 +13,13 @@ import { Cycle, periodOf } from "./cycle.js";
 import { Demand } from "./demand.js";
 import { Drag } from "./drag.js";
 import { Fleet } from "./fleet.js";
+import { Hand } from "./hand.js";
 import { Header } from "./header.js";
 import { listen } from "./keys.js";
 import { Kiosk } from "./kiosk.js";
 import { Layout } from "./layout.js";
 import { Link } from "./link.js";
 import { formatPainted, formatPing } from "./message.js";
-import { neighbour } from "./neighbour.js";
 import { News } from "./news.js";
 import { paged } from "./pages.js";
 import { Painter } from "./painter.js";
@@ -31,6 +31,7 @@ import { announce, say } from "./speech.js";
 import { Stage } from "./stage.js";
 import { View } from "./view.js";
 import { Visibility } from "./visibility.js";
+import { Walk } from "./walk.js";
 
 /** @typedef {import("./board.js").Section} Section */
 /** @typedef {import("./link.js").LinkState} LinkState */
@@ -65,9 +66,9 @@ const header = new Header(preferences.get("search") ?? "", filter);
 const refused = new Refused();
 const view = new View(preferences, {
   onChange: filter,
-  onReset: reset,
+  onReset: () => hand.reset(),
   onArrange: (isOn) => say(isOn ? "arrange by hand: on" : "arrange by hand: off"),
-  onHidden: toggleHidden,
+  onHidden: () => hand.toggleHidden(),
 });
 const layout = new Layout(element("room"), list);
 const periodS = isKiosk ? periodOf(preferences.get("cycle")) : 0;
@@ -80,13 +81,13 @@ const address = new Address(followAddress);
 const demand = new Demand((text) => link.send(text));
 const cursor = new Cursor();
 const kiosk = new Kiosk();
-/** @type {string[]} the order before a tile was lifted */
-let orderBefore = [];
+const hand = new Hand(board, filter);
+const walk = new Walk(board, cursor, turn);
 const drag = new Drag(list, element("room"), {
   find: tileAt,
-  onBegin: () => (orderBefore = board.order),
-  onOver: place,
-  onEnd: land,
+  onBegin: () => hand.lift(),
+  onOver: (tile, target) => hand.place(tile, target),
+  onEnd: (tile, isDone) => hand.land(tile, isDone),
 });
 let isLinked = false;
 let isPaused = false;
@@ -99,7 +100,7 @@ listen({
   search: () => header.focusSearch(),
   pause: () => cursor.tile && pause([cursor.tile], !cursor.tile.isPaused),
   pauseAll: () => pauseAll(!isPaused),
-  resize: () => cursor.tile && resize(cursor.tile),
+  resize: () => cursor.tile && hand.resize(cursor.tile),
   hide: () => cursor.tile && hide(cursor.tile),
   help,
   isStaged: () => Boolean(stage.tile),
@@ -273,6 +274,17 @@ function turnTo(sections) {
   return cycle.pick(paged(sections, (some) => layout.fits(some, view.columns)));
 }
 
+/**
+ * Show another page of the wall.
+ * @param {number} step
+ * @returns {boolean} whether there is one
+ */
+function turn(step) {
+  const isTurned = cycle.turn(step);
+  if (isTurned) filter();
+  return isTurned;
+}
+
 /** Whether somebody wants to go on looking at this page. */
 function isHeld() {
   return isPaused || Boolean(stage.tile) || board.tiles.some((tile) => tile.isPaused);
@@ -283,7 +295,7 @@ const ACTS = {
   open: (tile) => stage.show(tile),
   move: () => say("drag it, or press Shift and an arrow key"),
   pause: (tile) => pause([tile], !tile.isPaused),
-  resize,
+  resize: (tile) => hand.resize(tile),
   hide,
 };
 
@@ -301,25 +313,10 @@ function act(event) {
  * @param {number} rows
  */
 function move(columns, rows) {
-  const step = columns + rows;
-  let tile = stage.tile ? cursor.ahead(board.tiles, step) : beside(columns, rows);
-  if (tile === cursor.tile && cycle.turn(step)) {
-    filter();
-    tile = (step > 0 ? board.tiles[0] : board.tiles.at(-1)) ?? null;
-  }
+  const tile = walk.next(columns, rows, Boolean(stage.tile));
   if (!tile) return;
   if (stage.tile) stage.show(tile);
   else tile.button.focus();
-}
-
-/**
- * @param {number} columns
- * @param {number} rows
- */
-function beside(columns, rows) {
-  if (!rows || !cursor.tile) return cursor.ahead(board.tiles, columns);
-  const boxes = board.tiles.map(({ element }) => element.getBoundingClientRect());
-  return board.tiles[neighbour(boxes, board.tiles.indexOf(cursor.tile), rows)] ?? cursor.tile;
 }
 
 // What a person makes of the wall
@@ -330,64 +327,19 @@ function beside(columns, rows) {
  */
 function carry(columns, rows) {
   const tile = cursor.tile;
-  const target = beside(columns, rows);
+  const target = walk.beside(columns, rows);
   if (stage.tile || !tile || !target || target === tile) return;
-  place(tile, target);
+  hand.place(tile, target);
   tile.button.focus();
-  tellPlace(tile);
-}
-
-/**
- * @param {Tile} tile
- * @param {Tile} target
- */
-function place(tile, target) {
-  board.move(tile, target);
-  filter();
-}
-
-/**
- * @param {Tile} tile that was carried
- * @param {boolean} isDone
- */
-function land(tile, isDone) {
-  if (isDone) return tellPlace(tile);
-  board.order = orderBefore;
-  filter();
-}
-
-/** @param {Tile} tile */
-function tellPlace(tile) {
-  say(`${tile.spoken}: place ${board.tiles.indexOf(tile) + 1} of ${board.tiles.length}`);
-}
-
-/** @param {Tile} tile */
-function resize(tile) {
-  board.resize(tile);
-  filter();
-  say(`${tile.spoken}: ${tile.span === 2 ? "double" : "normal"} size`);
+  hand.tellPlace(tile);
 }
 
 /** @param {Tile} tile */
 function hide(tile) {
-  if (tile.state === "online") return say(`${tile.spoken} is online, and stays`);
   const hadFocus = tile.element.contains(document.activeElement);
-  if (stage.tile === tile) stage.close();
-  board.hide(tile);
-  filter();
-  if (hadFocus) cursor.tile?.button.focus();
-  say(tile.element.hidden ? `${tile.spoken}: hidden` : `${tile.spoken}: shown`);
-}
-
-function toggleHidden() {
-  board.showsHidden = !board.showsHidden;
-  filter();
-}
-
-function reset() {
-  board.reset();
-  filter();
-  say("the hub's order, all of one size");
+  if (tile.state !== "online" && stage.tile === tile) stage.close();
+  hand.hide(tile);
+  if (hadFocus && tile.element.hidden) cursor.tile?.button.focus();
 }
 
 /**
