@@ -354,8 +354,18 @@ def answer(route: WebSocketRoute, camera: dict[str, Any], frame: bytes = b"") ->
         ({"state": "offline"}, "offline", r"^offline\s+no picture yet$"),
         ({"state": "stale", "age_ms": 65_000}, "stale", r"^\s*last picture 1 min ago$"),
         ({"state": "offline", "age_ms": 7.3e6}, "offline", r"^offline\s+last picture 2 h ago$"),
+        (
+            {"state": "offline", "age_ms": 9e4, "gone": {"reason": "silent", "detail": "silence"}},
+            "offline",
+            r"^offline\s+last picture 1 min ago$",
+        ),
+        (
+            {"state": "offline", "age_ms": 9e4, "gone": {"reason": "revoked", "detail": "no key"}},
+            "offline",
+            r"^offline\s+last picture 1 min ago; no key$",
+        ),
     ],
-    ids=["never", "never-and-gone", "stale", "gone"],
+    ids=["never", "never-and-gone", "stale", "gone", "silent", "revoked"],
 )
 def test_a_tile_without_a_new_picture_says_why(
     lone_page: Page, camera: dict[str, Any], state: str, slate: str

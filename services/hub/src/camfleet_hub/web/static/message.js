@@ -20,9 +20,11 @@
  * @property {number | null} height
  * @property {("motion" | "dark")[]} [marks] what its detectors find now
  * @property {Rejection | null} [rejection] what of it the hub rejected last, if that was just now
+ * @property {Gone | null} [gone] why its node is gone, where it is
  */
 
 /** @typedef {{reason: string, problem: string, age_ms: number}} Rejection in words */
+/** @typedef {{reason: "goodbye" | "silent" | "revoked" | "rejected", detail: string}} Gone in words */
 /** @typedef {Rejection & {sender: string}} Refused of a sender without a tile */
 
 /** @typedef {{nodes: number, imagezmq: number}} Ports where cameras connect to */

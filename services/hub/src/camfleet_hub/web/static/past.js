@@ -45,7 +45,7 @@
  * @property {string} software
  * @property {boolean} has_heartbeat
  * @property {number | null} heard_s
- * @property {{reason: "goodbye" | "silent" | "revoked" | "rejected", detail: string} | null} gone
+ * @property {import("./message.js").Gone | null} gone
  * @property {import("./message.js").Rejection | null} rejection of what is about no camera
  * @property {number | null} clock_offset_ms
  * @property {number | null} clock_uncertainty_ms

@@ -86,6 +86,13 @@ export class Tile {
     return rejection && (ageMs === null || rejection.age_ms < ageMs) ? "rejected" : state;
   }
 
+  /** Why it is rejected, or why its node is gone, unless it only fell silent. */
+  get #reason() {
+    if (this.state === "rejected") return this.#camera.rejection?.reason;
+    const { gone } = this.#camera;
+    return gone && gone.reason !== "silent" ? gone.detail : "";
+  }
+
   /** Whether it fills the page, and so is shown as large as the camera sends. */
   get isStaged() {
     return this.element.classList.contains("staged");
@@ -148,7 +155,7 @@ export class Tile {
     const { isBroken } = this.#screen;
     const pausedMs = this.#pausedMs === null ? null : now.browserMs - this.#pausedMs;
     const here = { isLinked: now.isLinked, isBroken, pausedMs };
-    const told = condition(this.state, ageMs, here, this.#camera.rejection?.reason);
+    const told = condition(this.state, ageMs, here, this.#reason);
     this.#card.dress(told.name);
     this.element.toggleAttribute("data-painted", this.#screen.hasPicture);
     this.snapshot.hidden = !this.hasPicture;

@@ -97,7 +97,7 @@ function lastPicture(ageMs) {
  * @param {State} state
  * @param {number | null} ageMs of the newest picture; null before the first one
  * @param {Here} here
- * @param {string} reason why it is rejected
+ * @param {string} reason why it is rejected, or offline
  * @returns {Condition}
  */
 export function condition(state, ageMs, { isLinked, isBroken, pausedMs }, reason = "") {
@@ -105,7 +105,7 @@ export function condition(state, ageMs, { isLinked, isBroken, pausedMs }, reason
   const last = ageMs === null ? "no picture yet" : lastPicture(ageMs);
   if (!isLinked) return { name: "unlinked", title: "", text: last };
   if (state === "rejected") return { name: "rejected", title: "rejected", text: reason };
-  if (state === "offline") return { name: "offline", title: "offline", text: last };
+  if (state === "offline") return { name: "offline", title: "offline", text: reason ? `${last}; ${reason}` : last };
   if (ageMs === null) return { name: "waiting", title: "", text: "waiting for the first picture" };
   if (state === "stale") return { name: "stale", title: "", text: last };
   if (isBroken) return { name: "broken", title: "", text: "this picture cannot be decoded" };
