@@ -1,4 +1,4 @@
-"""How often passwords may be tried: by one address, and by all that are not known together.
+"""How often passwords may be tried: by one address, and by all together but where a user is known.
 
 It does no I/O.
 """
@@ -14,7 +14,8 @@ from typing import Final
 
 _NS: Final = 1_000_000_000
 _MOST_ADDRESSES: Final = 1024
-_MOST_KNOWN: Final = 64  # each may cost a thirtieth of what all the others do together
+_MOST_USERS: Final = 256  # as many as there are, so that none pushes out another
+_MOST_KNOWN: Final = 4  # of one user; from each the own password may be tried without the others
 _IPV6_PREFIX: Final = 64  # bits that a host cannot choose itself (RFC 4291, 2.5.4)
 
 
@@ -63,16 +64,18 @@ class Bucket:
 
 
 class Limiter:
-    """A bucket for each address, and one for all that are not known.
+    """A bucket for each address, and one for all together.
 
-    An address that has none left takes none from the others. One from which a password was right
-    is known: it needs none of those for all, so who has many addresses does not keep out who
-    logs in from where somebody did before. Of an IPv6 address only the network counts.
+    An address that has none left takes none from the others. One from which a user's password was
+    right is known of this user: for this name it needs none of those for all, so who has many
+    addresses does not keep out who logs in from where this user did before. For other names it is
+    one like any other, so nobody who may log in has more guesses at them. Of an IPv6 address only
+    the network counts.
 
     Args:
         burst: tries of one address at once.
         every_s: after how many seconds it has another one.
-        all_burst: tries of all addresses that are not known, at once.
+        all_burst: tries at once of all addresses, but for users who are known there.
         all_every_s: after how many seconds they have another one.
         monotonic_ns: the clock that these are measured on.
     """
@@ -90,16 +93,16 @@ class Limiter:
         self._monotonic_ns = monotonic_ns
         self._all = Bucket(all_burst, all_every_s, monotonic_ns())
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
-        self._known: OrderedDict[str, Bucket] = OrderedDict()
+        self._known: OrderedDict[str, OrderedDict[str, Bucket]] = OrderedDict()  # by user
 
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def take(self, address: str) -> float:
-        """Take the right to try once; return 0, or the seconds to wait for it."""
+    def take(self, address: str, user: str = "") -> float:
+        """Take the right to try once as a user; return 0, or the seconds to wait for it."""
         now_ns = self._monotonic_ns()
         network = _network(address)
-        if known := self._known.get(network):
+        if (of_user := self._known.get(user)) and (known := of_user.get(network)):
             wait_s = known.wait_s(now_ns)
             if not wait_s:
                 known.take()
@@ -117,17 +120,23 @@ class Limiter:
             self._buckets.popitem(last=False)
         return 0.0
 
-    def give_back(self, address: str) -> None:
-        """Give the right back: the password was right, and from now on the address is known."""
+    def give_back(self, address: str, user: str) -> None:
+        """Give the right back: the password was right, and now the address is known of the user."""
         network = _network(address)
-        bucket = self._known.pop(network, None)
+        of_user = self._known.pop(user, OrderedDict())
+        bucket = of_user.pop(network, None)
         if bucket is None:
             self._all.give_back()
-            new = Bucket(self._burst, self._every_s, self._monotonic_ns())
-            bucket = self._buckets.pop(network, new)
+            # Its own bucket goes on: who may log in does not win back tries of other names by it.
+            if tried := self._buckets.get(network):
+                tried.give_back()
+            bucket = Bucket(self._burst, self._every_s, self._monotonic_ns())
         bucket.give_back()
-        self._known[network] = bucket
-        if len(self._known) > _MOST_KNOWN:
+        of_user[network] = bucket
+        if len(of_user) > _MOST_KNOWN:
+            of_user.popitem(last=False)
+        self._known[user] = of_user
+        if len(self._known) > _MOST_USERS:
             self._known.popitem(last=False)
 
 

@@ -205,7 +205,7 @@ class Login:
             return None
         checking = self._checking.get(key)
         if checking is None:
-            if wait_s := self._limiter.take(address):
+            if wait_s := self._limiter.take(address, user):
                 self._count("too_many", address)
                 raise TooManyTriesError(wait_s)
             checking = asyncio.create_task(self._check_once(key, user, password, address))
@@ -228,7 +228,7 @@ class Login:
         if self._users.find(user) != found:
             return None  # it was changed meanwhile
         if found is not None and is_right:
-            self._limiter.give_back(address)
+            self._limiter.give_back(address, user)
             return found
         self._wrong[key] = None
         if len(self._wrong) > _MOST_WRONG:
