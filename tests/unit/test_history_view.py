@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from fastapi import FastAPI
 
+from camfleet.errors import Reason
 from camfleet.machine_health import MachineHealth, to_facts
 from camfleet.wire import Counters
 from camfleet_hub.history import History
@@ -102,6 +103,18 @@ async def test_a_viewer_is_told_of_its_own_cameras_alone(feed: Feed, history: Hi
     told = (await ask(feed, history, "/api/nodes/pi/history", viewer("*/front"))).json
     assert [stream["now"]["id"] for stream in told["streams"]] == ["pi/front"]
     assert "back" not in json.dumps(told)
+
+
+async def test_a_viewer_is_told_nothing_that_the_node_said(feed: Feed, history: History) -> None:
+    feed.goodbye("pi", "the safe is open")
+    feed.reject("pi", Reason.KEY)
+    for identity, hidden in (ANYBODY, False), (viewer("*/front"), True):
+        told = (await ask(feed, history, "/api/nodes/pi/history", identity)).json
+        assert (told["gone"]["detail"] == "what it says is rejected") is hidden
+        feed.clock.advance(20)
+        told = (await ask(feed, history, "/api/nodes/pi/history", identity)).json
+        assert (told["gone"]["detail"] == "it said goodbye") is hidden
+        feed.reject("pi", Reason.KEY)
 
 
 @pytest.mark.parametrize("path", ["/api/nodes/pi/history", "/node/pi"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from fastapi.encoders import jsonable_encoder
@@ -18,9 +18,12 @@ from camfleet_hub.web import models
 if TYPE_CHECKING:
     from tests.unit.conftest import Feed
 
+NEIGHBOUR: Final = Identity("neighbour", Role.VIEWER, parse_cameras("pi/front"))
+
 
 def camera(feed: Feed, stream_id: str = "pi/front") -> models.Camera:
-    return models.camera(feed.stream(stream_id), feed.clock.monotonic_ns())
+    sight = Sight(feed.fleet, ANYBODY)
+    return models.camera(sight, feed.stream(stream_id), feed.clock.monotonic_ns())
 
 
 def test_a_camera_without_a_picture_says_that_it_knows_nothing(feed: Feed) -> None:
@@ -154,10 +157,13 @@ def test_lost_detections_are_told_per_node(feed: Feed) -> None:
     assert models.nodes(Sight(feed.fleet, ANYBODY))[0].detections_lost == 2
 
 
-def gone(feed: Feed) -> tuple[str, str] | None:
-    """Why the node is gone, as the node and each of its cameras tell it."""
-    (node,) = models.nodes(Sight(feed.fleet, ANYBODY))
-    assert camera(feed).gone == node.gone
+def gone(feed: Feed, identity: Identity = ANYBODY) -> tuple[str, str] | None:
+    """Why the node is gone, as the node and each of its cameras tell it to somebody."""
+    sight = Sight(feed.fleet, identity)
+    (node,) = models.nodes(sight)
+    stream = feed.stream("pi/front")
+    assert models.camera(sight, stream, feed.clock.monotonic_ns()).gone == node.gone
+    assert [one.gone for one in node.cameras] == [node.gone]
     return (node.gone.reason, node.gone.detail) if node.gone else None
 
 
@@ -200,6 +206,16 @@ def test_a_node_that_knocks_in_vain_says_what_is_wrong_while_it_does(feed: Feed)
     assert gone(feed) == ("goodbye", "it said goodbye")
 
 
+def test_who_sees_some_cameras_is_told_nothing_that_their_node_said(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.goodbye("pi", "the safe is open")
+    assert gone(feed) == ("goodbye", "it said goodbye: the safe is open")
+    assert gone(feed, NEIGHBOUR) == ("goodbye", "it said goodbye")
+    feed.reject("pi", Reason.NAME_TAKEN)
+    assert gone(feed) == ("rejected", "another machine has its name")
+    assert gone(feed, NEIGHBOUR) == ("rejected", "what it says is rejected")
+
+
 def test_a_second_machine_with_a_nodes_keys_is_told_to_who_sees_everything(feed: Feed) -> None:
     feed.hello("pi", "front/main")
     feed.reject("pi", Reason.NAME_TAKEN)
@@ -207,8 +223,7 @@ def test_a_second_machine_with_a_nodes_keys_is_told_to_who_sees_everything(feed:
     (node,) = models.nodes(Sight(feed.fleet, ANYBODY))
     assert node.rejection is not None
     assert node.rejection.reason == "another machine has its name"
-    viewer = Identity("neighbour", Role.VIEWER, parse_cameras("pi/front"))
-    (node,) = models.nodes(Sight(feed.fleet, viewer))
+    (node,) = models.nodes(Sight(feed.fleet, NEIGHBOUR))
     assert node.rejection is None
 
 

@@ -52,7 +52,7 @@ def test_a_cameras_is_told_with_it_and_any_others_with_its_sender(feed: Feed) ->
     feed.fleet.reject("pi", error(stream="front/main"))
     feed.fleet.reject("pi", error(Reason.STREAM, "pond/main"))
     now_ns = feed.clock.monotonic_ns()
-    told = models.camera(feed.stream("pi/front"), now_ns).rejection
+    told = models.camera(Sight(feed.fleet, ANYBODY), feed.stream("pi/front"), now_ns).rejection
     assert told is not None
     assert json.loads(told.model_dump_json()) == {
         "reason": "what it sends is no picture",

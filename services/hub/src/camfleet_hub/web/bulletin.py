@@ -65,7 +65,7 @@ class Bulletin:
     def _write(self, sight: Sight) -> str:
         now_ns = sight.now_ns()
         cameras = [
-            models.camera(stream, now_ns).model_dump()
+            models.camera(sight, stream, now_ns).model_dump()
             for stream in sight.streams()
             if stream.profile == MAIN
         ]

@@ -122,7 +122,7 @@ def _view(history: History, seen: Seen, node: Node) -> NodeHistory:
         software=node.software,
         has_heartbeat=node.has_heartbeat,
         heard_s=round((now_ns - node.heard_ns) / _NS, 1) if node.heard_ns else None,
-        gone=models.gone(node, now_ns),
+        gone=models.gone(seen, node, now_ns),
         rejection=models.rejection(seen, node, now_ns),
         clock_offset_ms=_ms(clock.offset_ns) if clock else None,
         clock_uncertainty_ms=_ms(clock.uncertainty_ns) if clock else None,
@@ -132,7 +132,7 @@ def _view(history: History, seen: Seen, node: Node) -> NodeHistory:
         machine=models.machine(node, now_ns),
         lines=dict(past.node or {}),
         streams=[
-            _stream(past.streams[stream.id], models.camera(stream, now_ns), stream.profile)
+            _stream(past.streams[stream.id], models.camera(seen, stream, now_ns), stream.profile)
             for stream in streams
             if stream.id in past.streams
         ],

@@ -45,7 +45,10 @@ class Gone(BaseModel):
     """Why a node is not here."""
 
     reason: Literal["goodbye", "silent", "revoked", "rejected"]
-    detail: str = Field(description="In words.", examples=["nothing was heard of it for 10 s"])
+    detail: str = Field(
+        description="In words; what it said itself, and what is wrong, for who sees everything.",
+        examples=["nothing was heard of it for 10 s"],
+    )
 
 
 class Camera(BaseModel):
@@ -156,7 +159,7 @@ class CameraPage(BaseModel):
     after: str | None = Field(description="Ask with this for the next ones; null at the end.")
 
 
-def camera(stream: Stream, now_ns: int) -> Camera:
+def camera(sight: Sight, stream: Stream, now_ns: int) -> Camera:
     """Describe a stream's camera at a monotonic time."""
     frame = stream.newest
     state = stream.liveness(now_ns)
@@ -179,21 +182,23 @@ def camera(stream: Stream, now_ns: int) -> Camera:
         height=height,
         marks=_marks(stream) if state is Liveness.ONLINE else [],
         rejection=_rejection(stream.rejection, now_ns),
-        gone=gone(stream.node, now_ns),
+        gone=gone(sight, stream.node, now_ns),
     )
 
 
-def gone(node: Node, now_ns: int) -> Gone | None:
-    """Say why a node is not here, in words that tell nothing of others; None while it is."""
+def gone(sight: Sight, node: Node, now_ns: int) -> Gone | None:
+    """Say why a node is not here; None while it is. Its own words are for who sees everything."""
+    everything = sight.identity.sees_everything
     if not node.has_heartbeat or node.liveness(now_ns) is not Liveness.OFFLINE:
         return None
     if node.rejection is not None and node.rejection.is_recent(now_ns):
-        return Gone(reason="rejected", detail=node.rejection.reason)
+        detail = node.rejection.reason if everything else "what it says is rejected"
+        return Gone(reason="rejected", detail=detail)
     match node.left:
         case NodeLeft(why=Leaving.REVOKED):
             return Gone(reason="revoked", detail="its key was revoked")
         case NodeLeft(_, message, Leaving.GOODBYE):
-            words = f": {message[:_MOST_TEXT]}" if message else ""
+            words = f": {message[:_MOST_TEXT]}" if message and everything else ""
             return Gone(reason="goodbye", detail=f"it said goodbye{words}")
         case _:
             silence = f"nothing was heard of it for {OFFLINE_AFTER_S:.0f} s"
@@ -241,7 +246,7 @@ def cameras(sight: Sight) -> list[Stream]:
 def counts(sight: Sight, chosen: Iterable[Stream]) -> list[CameraCounts]:
     """Describe some cameras now, by the streams that stand for them."""
     now_ns, rejected = sight.now_ns(), _rejected(sight)
-    return [_counts(stream, now_ns, rejected) for stream in chosen]
+    return [_counts(sight, stream, now_ns, rejected) for stream in chosen]
 
 
 def _rejected(sight: Sight) -> _Rejected:
@@ -266,19 +271,19 @@ def _node(node: Node, sight: Sight, now_ns: int, rejected: _Rejected) -> NodeVie
         name=node.name,
         state=node.liveness(now_ns).value,
         software=node.software,
-        gone=gone(node, now_ns),
+        gone=gone(sight, node, now_ns),
         rejected=rejected.get((node.name, ""), {}),
         rejection=rejection(sight, node, now_ns),
         detections_lost=node.detections.lost,
         machine=machine(node, now_ns),
-        cameras=[_counts(stream, now_ns, rejected) for stream in shown],
+        cameras=[_counts(sight, stream, now_ns, rejected) for stream in shown],
     )
 
 
-def _counts(stream: Stream, now_ns: int, rejected: _Rejected) -> CameraCounts:
+def _counts(sight: Sight, stream: Stream, now_ns: int, rejected: _Rejected) -> CameraCounts:
     stats = stream.stats
     return CameraCounts(
-        **camera(stream, now_ns).model_dump(),
+        **camera(sight, stream, now_ns).model_dump(),
         label=stream.newest.header.label if stream.newest else None,
         # A stock sender does not tell; each of its pictures arrives or is never captured.
         captured=stats.captured if stream.node.has_heartbeat else stats.received,
@@ -289,20 +294,20 @@ def _counts(stream: Stream, now_ns: int, rejected: _Rejected) -> CameraCounts:
         skipped=stream.dropped["wall", "newer"],
         rejected=rejected.get((stream.node.name, stream.camera), {}),
         jitter_ms=round(stats.jitter.jitter_ns / _NS_PER_MS, 2),
-        profiles=_profiles(stream, now_ns),
+        profiles=_profiles(sight, stream, now_ns),
     )
 
 
-def _profiles(main: Stream, now_ns: int) -> list[Profile]:
+def _profiles(sight: Sight, main: Stream, now_ns: int) -> list[Profile]:
     if main.profile != MAIN:
         return []
     streams = sorted(main.node.streams.values(), key=lambda stream: stream.id)
     others = [one for one in streams if one.camera == main.camera and one is not main]
-    return [_profile(stream, now_ns) for stream in others]
+    return [_profile(sight, stream, now_ns) for stream in others]
 
 
-def _profile(stream: Stream, now_ns: int) -> Profile:
-    seen, stats = camera(stream, now_ns), stream.stats
+def _profile(sight: Sight, stream: Stream, now_ns: int) -> Profile:
+    seen, stats = camera(sight, stream, now_ns), stream.stats
     return Profile(
         profile=stream.profile,
         state=seen.state,
