@@ -24,6 +24,7 @@ from camfleet_hub.metrics import FleetCollector
 from camfleet_hub.permission import Role
 from camfleet_hub.tokens import Tokens, add_token, remove_token
 from camfleet_hub.users import Users, list_users, remove_user, set_password, set_user
+from camfleet_hub.web import access
 from camfleet_hub.web.app import Hub, create_app
 from camfleet_hub.web.asking import identity_of
 from camfleet_hub.web.bell import Bell
@@ -31,6 +32,8 @@ from camfleet_hub.web.bulletin import Bulletin
 from camfleet_hub.web.host import HostCheck
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.pictures import Pictures
+from camfleet_hub.web.rejected import CountRejected
+from camfleet_hub.web.tls_only import TlsOnly
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -128,6 +131,30 @@ class House:
     def follow(self) -> None:
         """Notice what was changed, as the hub does twice a second."""
         self.login.follow()
+
+
+async def test_a_websocket_that_is_refused_is_counted_by_its_reason(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rejected: Counter[str] = Counter()
+    client = Client(CountRejected(HostCheck(TlsOnly(house.app)), rejected), scheme="wss")
+
+    async def refused(headers: dict[str, str]) -> str:
+        link = client.open("/ws/wall", headers, kind="websocket")
+        assert (await link.next())["type"] == "websocket.close"
+        ((reason, count),) = rejected.items()
+        rejected.clear()
+        return reason * count
+
+    assert await refused({}) == "login"
+    assert await refused(bearer("none of ours")) == "login"
+    assert await refused({"Host": "evil.example"}) == "host"
+    wrong = [await refused(basic("admin", f"guess {number}")) for number in range(6)]
+    assert wrong == ["login"] * 5 + ["too_many"]
+    monkeypatch.setattr(access, "MOST_OF_ONE", 0)
+    assert await refused(house.headers("token")) == "full"
+    client.scheme = "ws"
+    assert await refused(house.headers("token")) == "malformed"
 
 
 def basic(user: str, password: str = PASSWORD) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -11,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketClose
 from tests.unit.asgi import Client
 
-from camfleet_hub.web.rejected import REASONS, CountRejected, Proxies
+from camfleet_hub.web.rejected import REASONS, CountRejected, Proxies, refuse_websocket
 from camfleet_hub.web.rejected_metrics import RejectedCollector
 
 if TYPE_CHECKING:
@@ -81,6 +82,16 @@ async def test_a_websocket_that_is_not_accepted_is_counted() -> None:
     for headers in (OTHER_PAGE, {}):
         assert (await counted.client.open("/", headers, kind="websocket").next())["code"] == 1008
     assert counted.rejected == {"origin": 1, "forbidden": 1}
+
+
+async def test_a_websocket_is_refused_for_the_reason_that_a_request_would_be() -> None:
+    rejected: Counter[str] = Counter()
+    for status, reason in ({**STATUSES, 503: "full"}).items():
+        serve = partial(refuse_websocket, status)
+        exchange = Client(CountRejected(serve, rejected)).open("/", kind="websocket")
+        assert (await exchange.next())["type"] == "websocket.close"
+        assert rejected.pop(reason) == 1
+        assert not rejected
 
 
 async def test_a_websocket_that_was_accepted_and_ends_is_not() -> None:

@@ -29,6 +29,7 @@ from camfleet_hub.web.headers import NO_STORE
 from camfleet_hub.web.limiter import TooManyTriesError
 from camfleet_hub.web.login import Login
 from camfleet_hub.web.origin import is_same_origin
+from camfleet_hub.web.rejected import refuse_websocket
 from camfleet_hub.web.sessions import Session
 
 LOGIN: Final = "/login"
@@ -241,8 +242,8 @@ def _login_page(scope: Scope) -> str:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, answer: Response) -> None:
-    if scope["type"] == "websocket":  # before it is accepted, so the browser sees a status of 403
-        await WebSocketClose(_POLICY_VIOLATION)(scope, receive, send)
+    if scope["type"] == "websocket":
+        await refuse_websocket(answer.status_code, scope, receive, send)
     else:
         await answer(scope, receive, send)
 

@@ -14,12 +14,11 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette.websockets import WebSocketClose
 
 from camfleet_hub.web.headers import SecurityHeaders
+from camfleet_hub.web.rejected import refuse_websocket
 
 _MISDIRECTED: Final = 421  # RFC 9110, 15.5.20
-_POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _HOME_DOMAINS: Final = ("local", "lan", "home.arpa")  # mDNS, and what home routers hand out
 
 
@@ -45,7 +44,7 @@ class HostCheck:
         if self._is_ours(host):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
-            await WebSocketClose(_POLICY_VIOLATION)(scope, receive, send)
+            await refuse_websocket(_MISDIRECTED, scope, receive, send)
         else:
             text = (
                 f"Host is {host[:100]!r}, want an address, localhost or one of CAMFLEET_HUB_HOSTS"

@@ -11,6 +11,7 @@ from typing import Final
 
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from camfleet_hub.web.origin import is_same_origin
@@ -34,6 +35,8 @@ _OF_STATUS: Final = {
     429: TOO_MANY,
 }
 REASONS: Final = (*_OF_STATUS.values(), MALFORMED, FULL, ORIGIN, PROXY)
+_POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
+_STATUS: Final = "refused_with"  # in the state of a request
 _FORWARDED: Final = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 
 
@@ -57,7 +60,7 @@ class CountRejected:
 
         async def send_counted(message: Message) -> None:
             nonlocal is_open
-            if not is_open and (reason := _reason(message)):
+            if not is_open and (reason := _reason(scope, message)):
                 is_foreign = reason == FORBIDDEN and not is_same_origin(HTTPConnection(scope))
                 self._rejected[ORIGIN if is_foreign else reason] += 1
             is_open = True
@@ -91,10 +94,21 @@ class Proxies:
         await self._app(scope, receive, send)  # type: ignore[arg-type]  # the same
 
 
-def _reason(first: Message) -> str | None:
+async def refuse_websocket(status: int, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a WebSocket before it is accepted, and have it counted like a request.
+
+    The browser sees a status of 403, whatever for: for one of 401 it might ask for a password, and
+    uvicorn would log an error for each answer of our own.
+    """
+    scope.setdefault("state", {})[_STATUS] = status
+    await WebSocketClose(_POLICY_VIOLATION)(scope, receive, send)
+
+
+def _reason(scope: Scope, first: Message) -> str | None:
     """Why a request is refused, by the first message of its answer; None where it is not."""
-    if first["type"] == "websocket.close":  # before it was accepted: the browser sees a 403
-        return FORBIDDEN
+    if first["type"] == "websocket.close":  # before it was accepted
+        status = scope.get("state", {}).get(_STATUS, 403)
+        return FULL if status == 503 else _OF_STATUS.get(status, MALFORMED)
     if first["type"] != "http.response.start":
         return None
     status = first["status"]

@@ -8,11 +8,11 @@ from urllib.parse import quote
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette.websockets import WebSocketClose
 
 from camfleet_hub.web.headers import SecurityHeaders
+from camfleet_hub.web.rejected import refuse_websocket
 
-_POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
+_NO_TLS: Final = 400
 _TEXT: Final = "this port speaks https, want https:// in place of http://"
 
 
@@ -25,7 +25,7 @@ class TlsOnly:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
         if scope["type"] == "websocket" and scope["scheme"] != "wss":
-            await WebSocketClose(_POLICY_VIOLATION)(scope, receive, send)
+            await refuse_websocket(_NO_TLS, scope, receive, send)
         elif scope["type"] == "http" and scope["scheme"] != "https":
             await SecurityHeaders(_answer(scope))(scope, receive, send)
         else:
@@ -36,7 +36,7 @@ def _answer(scope: Scope) -> Response:
     """Lead a person on; a program would send its password in the clear again and again."""
     headers = Headers(scope=scope)
     if scope["method"] not in {"GET", "HEAD"} or "text/html" not in headers.get("accept", ""):
-        return PlainTextResponse(_TEXT, 400)
+        return PlainTextResponse(_TEXT, _NO_TLS)
     query = scope["query_string"].decode("latin-1")
     path = quote(scope["path"]) + (f"?{query}" if query else "")
     return RedirectResponse(f"https://{headers['host']}{path}", 307)
