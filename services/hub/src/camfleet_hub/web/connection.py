@@ -156,7 +156,9 @@ class HttpConnection(_Connection, HttpToolsProtocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, with a problem, and hang up."""
+        """Answer what is no HTTP, with a problem, and hang up; who is cut off is not told as well."""
+        if self.transport.is_closing():
+            return
         self._rejected[MALFORMED] += 1
         body = problem_body(400, f"{msg.removesuffix('.')}, want HTTP/1.1 (RFC 9112)")
         head = (
