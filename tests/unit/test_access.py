@@ -157,6 +157,17 @@ async def test_a_websocket_that_is_refused_is_counted_by_its_reason(
     assert await refused(house.headers("token")) == "malformed"
 
 
+async def test_a_wrong_password_in_a_form_is_counted_as_one(house: House) -> None:
+    rejected: Counter[str] = Counter()
+    client = Client(CountRejected(HostCheck(house.app), rejected))
+    assert (await house.submit("nobody", client)).status == 403
+    assert rejected == {"login": 1}
+    body = urlencode({"password": "wrong", "new": NEW, "again": NEW}).encode()
+    headers = FORM | await house.log_in("gardener", client)
+    assert (await client.ask("/password", headers, method="POST", body=body)).status == 403
+    assert rejected == {"login": 2}
+
+
 def basic(user: str, password: str = PASSWORD) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketClose
 from tests.unit.asgi import Client
 
-from camfleet_hub.web.rejected import REASONS, CountRejected, Proxies, refuse_websocket
+from camfleet_hub.web.rejected import REASONS, CountRejected, Proxies, count_as, refuse_websocket
 from camfleet_hub.web.rejected_metrics import RejectedCollector
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ STATUSES: Final = {
     404: "not_found",
     405: "method",
     408: "slow",
+    409: "conflict",
     413: "too_large",
     415: "malformed",
     421: "host",
@@ -82,6 +83,17 @@ async def test_a_websocket_that_is_not_accepted_is_counted() -> None:
     for headers in (OTHER_PAGE, {}):
         assert (await counted.client.open("/", headers, kind="websocket").next())["code"] == 1008
     assert counted.rejected == {"origin": 1, "forbidden": 1}
+
+
+async def test_a_request_is_counted_as_it_says_where_that_is_not_its_status() -> None:
+    rejected: Counter[str] = Counter()
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        count_as(401, scope)
+        await PlainTextResponse("no", 403)(scope, receive, send)
+
+    assert (await Client(CountRejected(serve, rejected)).ask("/")).status == 403
+    assert rejected == {"login": 1}
 
 
 async def test_a_websocket_is_refused_for_the_reason_that_a_request_would_be() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -60,12 +61,13 @@ class Line:
     """A connection, the socket under it, and what the application heard."""
 
     def __init__(self, head: bytes) -> None:
+        self.rejected: Counter[str] = Counter()
         self.heard: list[str] = []
         self.may_hear = asyncio.Event()
         config = uvicorn.Config(
             self._hear, interface="asgi3", log_config=None, ws_per_message_deflate=False
         )
-        self.connection = WebSocketConnection(config, ServerState(), {})
+        self.connection = WebSocketConnection(config, ServerState(), {}, rejected=self.rejected)
         self.transport = Transport()
         self.connection.connection_made(self.transport)
         self.connection.data_received(head)
@@ -101,6 +103,14 @@ async def until(claim: Callable[[], bool]) -> None:
 
 def connection_of(line: Line) -> Any:  # noqa: ANN401 - what uvicorn keeps is not public
     return cast("Any", line.connection)
+
+
+async def test_a_handshake_that_is_none_is_counted() -> None:
+    line = Line(HEAD.replace(b"Version: 13", b"Version: 12"))
+    assert line.transport.said.startswith(b"HTTP/1.1 400 ")
+    assert line.rejected == {"malformed": 1}
+    async with accepted() as good:
+        assert not good.rejected
 
 
 async def test_one_read_of_many_frames_is_not_taken_in_one_turn() -> None:

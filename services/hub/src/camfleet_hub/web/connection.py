@@ -10,7 +10,8 @@ import asyncio
 import socket
 import time
 from collections import Counter
-from typing import Any, Final
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
@@ -28,6 +29,9 @@ from camfleet_hub.web.rejected import (
     TOO_MANY,
     CountRejected,
 )
+
+if TYPE_CHECKING:
+    from websockets.http11 import Request
 
 MAX_CONNECTIONS: Final = 512  # half of the 1024 descriptors that a process often may have
 MAX_PIPELINED: Final = 16  # requests that wait behind another; of browsers there are none
@@ -156,7 +160,7 @@ class HttpConnection(_Connection, HttpToolsProtocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, with a problem, and hang up; who is cut off is not told as well."""
+        """Answer what is no HTTP, with a problem, and hang up; who is cut off is told nothing."""
         if self.transport.is_closing():
             return
         self._rejected[MALFORMED] += 1
@@ -223,6 +227,12 @@ class WebSocketConnection(_Connection, WebSocketsSansIOProtocol):
         self._unread = memoryview(bytes(self._unread) + data)
         if self._reading is None:
             self._read()
+
+    def handle_connect(self, event: Request) -> None:
+        """Begin, or count whose handshake is none: uvicorn answers that without the application."""
+        super().handle_connect(event)
+        if self.response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            self._rejected[MALFORMED] += 1
 
     def handle_events(self) -> None:
         """Count the frames of every kind, the ones too that no message comes of."""

@@ -15,6 +15,7 @@ from camfleet_hub.web.form import read_form
 from camfleet_hub.web.headers import NO_STORE
 from camfleet_hub.web.limiter import TooManyTriesError
 from camfleet_hub.web.login import Login
+from camfleet_hub.web.rejected import count_as
 
 _PAGE: Final = FilledPage("login.html")
 _WRONG: Final = "Name or password is wrong."
@@ -42,6 +43,7 @@ def add_login(app: FastAPI, login: Login) -> None:
             problem = f"Too many tries. The next one is possible in {error.whole_s} s."
             return _page(target, user, problem, 429, retry_after(error))
         if cookie is None:
+            count_as(401, request.scope)
             return _page(target, user, _WRONG, 403)
         await login.log_out(cookie_of(request))  # the one before, whoever it was
         answer = _go(target)

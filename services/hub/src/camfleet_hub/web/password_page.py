@@ -17,6 +17,7 @@ from camfleet_hub.web.form import read_form
 from camfleet_hub.web.headers import NO_STORE
 from camfleet_hub.web.limiter import TooManyTriesError
 from camfleet_hub.web.login import Login
+from camfleet_hub.web.rejected import count_as
 from camfleet_hub.web.sessions import Session
 
 PASSWORD: Final = "/password"  # noqa: S105 - a path
@@ -53,6 +54,7 @@ def add_password(app: FastAPI, login: Login) -> None:
             _log.error("password cannot be changed", user=session.identity.name, problem=str(error))
             return _page(session, "It cannot be kept now; the hub's log says why.", 503)
         if cookie is None:
+            count_as(401, request.scope)
             return _page(session, "The current password is wrong.", 403)
         answer = RedirectResponse("/", 303, headers=NO_STORE)
         set_cookie(answer, request, cookie)

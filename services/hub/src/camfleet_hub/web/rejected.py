@@ -30,6 +30,7 @@ _OF_STATUS: Final = {
     404: "not_found",
     405: "method",
     408: SLOW,
+    409: "conflict",
     413: TOO_LARGE,
     421: "host",
     429: TOO_MANY,
@@ -100,14 +101,20 @@ async def refuse_websocket(status: int, scope: Scope, receive: Receive, send: Se
     The browser sees a status of 403, whatever for: for one of 401 it might ask for a password, and
     uvicorn would log an error for each answer of our own.
     """
-    scope.setdefault("state", {})[_STATUS] = status
+    count_as(status, scope)
     await WebSocketClose(_POLICY_VIOLATION)(scope, receive, send)
+
+
+def count_as(status: int, scope: Scope) -> None:
+    """Have a request that is refused counted as if it were answered with this status."""
+    scope.setdefault("state", {})[_STATUS] = status
 
 
 def _reason(scope: Scope, first: Message) -> str | None:
     """Why a request is refused, by the first message of its answer; None where it is not."""
+    told = scope.get("state", {}).get(_STATUS)
     if first["type"] == "websocket.close":  # before it was accepted
-        status = scope.get("state", {}).get(_STATUS, 403)
+        status = told or 403
         return FULL if status == 503 else _OF_STATUS.get(status, MALFORMED)
     if first["type"] != "http.response.start":
         return None
@@ -115,4 +122,4 @@ def _reason(scope: Scope, first: Message) -> str | None:
     if status == 503:
         # What is out of order, such as `/healthz` tells, is no matter of who asks.
         return FULL if any(name.lower() == b"retry-after" for name, _ in first["headers"]) else None
-    return _OF_STATUS.get(status, MALFORMED) if 400 <= status < 500 else None
+    return _OF_STATUS.get(told or status, MALFORMED) if 400 <= status < 500 else None

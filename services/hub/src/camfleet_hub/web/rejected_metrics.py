@@ -29,11 +29,12 @@ class RejectedCollector(Collector):
         """Read all counters."""
         rejected = CounterMetricFamily(
             "camfleet_requests_rejected",
-            "HTTP requests and WebSockets that were refused: without a `login`, or by one that is "
-            "`forbidden` it; `not_found`, where a camera of others is none; for another `host`, "
-            "from a page of another `origin`, with a `method` that is not served, `malformed`, "
-            "`too_large`, `slow`, `too_many` tries, or while the hub is `full`. Of a `proxy` that "
-            "is not named, what it says is not believed, and it is served.",
+            "HTTP requests and WebSockets that were refused: without a `login` or with a wrong "
+            "one, or by one that is `forbidden` it; `not_found`, where a camera of others is none; "
+            "for another `host`, from a page of another `origin`, with a `method` that is not "
+            "served, in `conflict` with what is there, `malformed`, `too_large`, `slow`, "
+            "`too_many` tries, or while the hub is `full`. Of a `proxy` that is not named, what it "
+            "says is not believed, and it is served.",
             labels=["reason"],
         )
         for reason in REASONS:
