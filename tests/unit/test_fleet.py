@@ -258,6 +258,18 @@ def test_what_a_stranger_sent_is_counted_under_no_name(feed: Feed) -> None:
     assert feed.fleet.rejected == {("", "", Reason.MAGIC): 1}
 
 
+def test_who_never_joined_and_no_more_knocks_has_no_count_of_its_own(feed: Feed) -> None:
+    feed.hello("pi", "front/main")
+    feed.reject("pi", Reason.MAGIC)
+    feed.reject("thief", Reason.KEY)
+    feed.clock.advance(14)
+    feed.fleet.sample()
+    assert feed.fleet.rejected["thief", "", Reason.KEY] == 1
+    feed.clock.advance(2)
+    feed.fleet.sample()
+    assert feed.fleet.rejected == {("pi", "", Reason.MAGIC): 1, ("", "", Reason.KEY): 1}
+
+
 def test_a_rejected_frame_is_not_lost_as_well(feed: Feed) -> None:
     feed.hello("pi", "front/main")
     feed.send(sent=0)

@@ -137,6 +137,7 @@ class Fleet:
             stream.sample(now_ns)
         if self._room.is_awaited:
             self._make_room(now_ns)
+        self._fold_strangers(now_ns)
         newest = [stream.newest for stream in self._streams.copy().values()]
         self._room.picture_bytes = sum(len(frame.payload) for frame in newest if frame)
 
@@ -265,6 +266,13 @@ class Fleet:
         if node.left and not node.streams:
             del self._nodes[node.name]
             self._fold_rejected(node.name)
+
+    def _fold_strangers(self, now_ns: int) -> None:
+        """Keep no count of its own of who never joined and no more tries to."""
+        with self._changing:
+            known = {"", *self._nodes, *(one.node for one in self.rejections.recent(now_ns))}
+            for stranger in {node for node, _, _ in self.rejected} - known:
+                self._fold_rejected(stranger)
 
     def _fold_rejected(self, node: str, camera: str | None = None) -> None:
         """Count what was rejected of somebody who is forgotten as a stranger's."""
