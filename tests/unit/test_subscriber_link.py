@@ -227,6 +227,17 @@ def test_cameras_that_are_chosen_and_away_are_the_reason_and_those_that_may_send
     assert not pair.refusal()
 
 
+def test_what_a_hub_listed_is_no_reason_once_it_is_gone() -> None:
+    pair = Pair()
+    pair.ask()
+    pair.link.run(5)
+    assert pair.refusal().startswith("no camera that may be read here")
+    pair.link.cut()
+    pair.link.run(15)
+    assert pair.state() == "connecting"
+    assert not pair.refusal()
+
+
 def test_a_program_that_only_looks_is_told_no_reason() -> None:
     pair = Pair()
     pair.subscriber.look()

@@ -242,8 +242,9 @@ class SubscriberLink:
 
     @property
     def refusal(self) -> str:
-        """Why nothing comes, for a person: what the hub said, or what it lists; else empty."""
-        return self._refused or self._lack.reason
+        """Why nothing comes, for a person: what the hub said, or lists while it is here."""
+        is_here = self.state is LinkState.ONLINE
+        return self._refused or (self._lack.reason if is_here else "")
 
     @property
     def round_trip_ns(self) -> int:
