@@ -68,6 +68,18 @@ def test_restarts_are_told_of_cameras_whose_node_counts_them(feed: Feed) -> None
     assert value(feed, name, node="pi", camera="back") == 0
 
 
+@pytest.mark.parametrize("restarts", [(3,), (3, 3, 4, 4)])
+def test_restarts_of_another_number_of_streams_are_rejected_and_the_heartbeat_is_not(
+    feed: Feed, restarts: tuple[int, ...]
+) -> None:
+    counted = [Counters(name, 7, 0, {}) for name in ("front/main", "front/preview", "back/main")]
+    feed.hello("pi", *(one.stream for one in counted))
+    feed.heartbeat("pi", *counted, restarts=restarts)
+    assert value(feed, "camfleet_camera_restarts_total", node="pi", camera="front") is None
+    assert feed.fleet.rejected == {("pi", "", Reason.HEALTH): 1}
+    assert feed.stream().stats.captured == 7
+
+
 def test_received_frames_and_bytes_are_counted_per_node_and_camera(feed: Feed) -> None:
     size = len(feed.send("front/main").payload)
     feed.send("front/main")

@@ -179,7 +179,12 @@ class Fleet:
         node.detections.report(event.detections)
         if node.detections.lost > lost:
             _forget_detections(node)
-        restarts = dict(zip(_names(event), event.restarts, strict=False))
+        names, told = _names(event), event.restarts
+        if told and len(told) != len(names):  # whose they are is not known
+            problem = f"restarts are {len(told)}, want {len(names)}, one of each stream"
+            self.reject(event.node, RemoteProtocolError(Reason.HEALTH, problem))
+            told = ()
+        restarts = dict(zip(names, told, strict=False))
         for counters in event.counters:
             stream = node.streams.get(counters.stream)
             if stream is not None:
