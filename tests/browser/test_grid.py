@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from typing import TYPE_CHECKING, Any, Final
@@ -197,6 +198,30 @@ def test_a_doubled_tile_leaves_no_cell_empty(
     assert all(row == rows - 1 for row, _ in holes), holes
 
 
+SHELVE: Final = """async ([shapes, columns, depth]) => {
+  const { shelved } = await import("/static/pack.js");
+  return shelved(shapes, columns, depth);
+}"""
+
+
+def test_a_doubled_tile_of_a_group_has_two_columns_wherever_there_are_two(lone_page: Page) -> None:
+    lone_page.goto("/")
+    chance = random.Random(6)  # noqa: S311 - nothing secret
+    for _ in range(200):
+        columns, depth = chance.randint(2, 12), chance.randint(1, 8)
+        groups = [
+            [2 if chance.random() < 0.3 else 1 for _ in range(chance.randint(1, 9))]
+            for _ in range(chance.randint(1, 12))
+        ]
+        shapes = [{"hasHeading": True, "spans": spans} for spans in groups]
+        boxes = lone_page.evaluate(SHELVE, [shapes, columns, depth])["boxes"]
+        found = [[place["span"] for place in box["places"]] for box in boxes]
+        assert found == groups, (columns, depth)
+        for box in boxes:
+            assert box["column"] + box["width"] <= columns
+            assert all(p["column"] + p["span"] <= box["width"] for p in box["places"])
+
+
 def test_the_page_shows_a_doubled_tile_where_it_was_put(lone_page: Page) -> None:
     names = many(9)
     lone_page.goto("/")
@@ -204,12 +229,18 @@ def test_the_page_shows_a_doubled_tile_where_it_was_put(lone_page: Page) -> None
     open_wall(lone_page, LAPTOP, names)
     found = lone_page.evaluate(LOOK)
     assert found["seen"] == len(names)
-    boxes = [tile(lone_page, name).bounding_box() for name in names]
-    area = sum(box["width"] * box["height"] for box in boxes if box)
-    right = max(box["x"] + box["width"] for box in boxes if box)
-    top = min(box["y"] for box in boxes if box)
-    bottom = max(box["y"] + box["height"] for box in boxes if box)
-    assert area >= 0.93 * right * (bottom - top)  # gaps, and at most no hole
+    boxes = boxes_of(lone_page)
+    assert len(boxes) == len(names)
+    assert_apart(boxes)
+    single, double = boxes[:-1], boxes[-1]
+    width, height = single[0]["width"], single[0]["height"]
+    for box in single:
+        assert (box["width"], box["height"]) == pytest.approx((width, height), abs=0.5)
+    want = (2 * width + GAP, 2 * height + GAP)
+    assert (double["width"], double["height"]) == pytest.approx(want, abs=0.5)
+    # The last in the order, and so at the end of the wall.
+    ends = [(box["x"] + box["width"], box["y"] + box["height"]) for box in boxes]
+    assert ends[-1] == pytest.approx(tuple(map(max, zip(*ends, strict=True))), abs=0.5)
 
 
 @pytest.mark.parametrize(("size", "count"), [(DESKTOP, 16), (LAPTOP, 8), (LARGE, 40)])
@@ -233,17 +264,36 @@ def test_small_groups_stand_beside_each_other(
         assert head["y"] + head["height"] + GAP == pytest.approx(box["y"], abs=1)
 
 
-def test_a_doubled_tile_alone_in_its_group_lies_on_no_other(lone_page: Page) -> None:
+@pytest.mark.parametrize(
+    "doubled",
+    [["n1/c0"], ["n0/c0", "n2/c0", "n3/c2"], ["n1/c0", "n2/c1", "n3/c0", "n4/c3", "n5/c1"]],
+)
+@pytest.mark.parametrize("size", [LAPTOP, DESKTOP])
+def test_doubled_tiles_of_groups_lie_on_no_other(
+    lone_page: Page, size: tuple[int, int], doubled: list[str]
+) -> None:
+    names = [f"n{group}/c{number}" for group in range(6) for number in range(group or 1)]
     lone_page.goto("/")
-    lone_page.evaluate("localStorage.setItem('camfleet.double', '[\"n1/c\"]')")
-    names = [f"n{number}/c" for number in range(6)]
-    open_wall(lone_page, LAPTOP, names, "/?group=node")
-    boxes = [box for name in names if (box := tile(lone_page, name).bounding_box())]
-    boxes += [box for one in lone_page.locator(".heading").all() if (box := one.bounding_box())]
-    assert len(boxes) == 2 * len(names)
+    lone_page.evaluate("(all) => localStorage.setItem('camfleet.double', all)", json.dumps(doubled))
+    open_wall(lone_page, size, names, "/?group=node")
+    expect(lone_page.locator(".tile.double")).to_have_count(len(doubled))
+    boxes = boxes_of(lone_page)
+    headings = [box for one in lone_page.locator(".heading").all() if (box := one.bounding_box())]
+    assert (len(boxes), len(headings)) == (len(names), 6)
+    assert_apart(boxes + headings)
+
+
+def boxes_of(page: Page) -> list[Any]:
+    return [box for one in page.locator(".tile").all() if (box := one.bounding_box())]
+
+
+def assert_apart(boxes: list[Any]) -> None:
     for number, one in enumerate(boxes):
         for other in boxes[:number]:
-            assert lies_beside(one, other, "x", "width") or lies_beside(one, other, "y", "height")
+            is_apart = lies_beside(one, other, "x", "width") or lies_beside(
+                one, other, "y", "height"
+            )
+            assert is_apart, (one, other)
 
 
 def lies_beside(one: Any, other: Any, start: str, size: str) -> bool:  # noqa: ANN401 - boxes
@@ -251,18 +301,31 @@ def lies_beside(one: Any, other: Any, start: str, size: str) -> bool:  # noqa: A
     return bool(first[start] + first[size] <= second[start])
 
 
-def test_groups_of_four_are_blocks_and_a_large_one_has_the_whole_width(lone_page: Page) -> None:
-    names = [f"n{group}/c{number}" for group in range(6) for number in range(4)]
-    names += [f"z/c{number:02}" for number in range(20)]
-    open_wall(lone_page, DESKTOP, names, "/?group=node")
+@pytest.mark.parametrize(
+    ("size", "groups", "large", "columns"),
+    [(DESKTOP, 6, 20, (1, 4)), (DESKTOP, 8, 12, (2, 4)), (LARGE, 6, 30, (4, 10))],
+)  # of the last one the large group has all columns
+def test_a_heading_is_as_wide_as_its_group_and_a_large_group_has_more_columns(
+    lone_page: Page, size: tuple[int, int], groups: int, large: int, columns: tuple[int, int]
+) -> None:
+    names = [f"n{group}/c{number}" for group in range(groups) for number in range(4)]
+    names += [f"z/c{number:02}" for number in range(large)]
+    open_wall(lone_page, size, names, "/?group=node")
     found = lone_page.evaluate(LOOK)
     assert not found["scrolls"]
-    assert found["seen"] == 44
-    wide = lone_page.locator(".heading").last.bounding_box()
-    assert wide is not None
-    last = tile(lone_page, "z/c19").bounding_box()
-    assert last is not None
-    assert last["x"] + last["width"] <= wide["x"] + wide["width"] + 1
+    assert found["seen"] == len(names)
+    boxes = boxes_of(lone_page)
+    assert_apart(boxes)
+    step = boxes[0]["width"] + GAP
+    headings = [box for one in lone_page.locator(".heading").all() if (box := one.bounding_box())]
+    widths = [box["width"] + GAP for box in headings]
+    want = [columns[0] * step] * groups + [columns[1] * step]
+    assert widths == pytest.approx(want, abs=0.5)
+    for number, heading in enumerate(headings):
+        below = boxes[4 * number : 4 * number + 4] if number < groups else boxes[4 * groups :]
+        assert min(box["x"] for box in below) == pytest.approx(heading["x"], abs=0.5)
+        right = max(box["x"] + box["width"] for box in below)
+        assert right == pytest.approx(heading["x"] + heading["width"], abs=0.5)
 
 
 def test_the_arrows_follow_the_screen_around_a_doubled_tile(lone_page: Page) -> None:
