@@ -88,6 +88,17 @@ def test_the_arrows_reach_the_cameras_of_the_other_pages(lone_page: Page) -> Non
     expect(picture(lone_page, NAMES[5])).to_be_focused()
 
 
+def test_a_tile_that_is_doubled_has_its_room_at_once(lone_page: Page) -> None:
+    open_kiosk(lone_page, "&columns=4&cycle=3600")
+    wait_shown(lone_page, list(NAMES[:6]))
+    picture(lone_page, NAMES[0]).focus()
+    lone_page.keyboard.press("d")
+    expect(lone_page.locator("#page")).to_have_text("1 of 4")
+    assert shown(lone_page) == list(NAMES[:5])
+    scrolls = "(room) => room.scrollHeight > room.clientHeight"
+    assert not lone_page.locator("#room").evaluate(scrolls)
+
+
 def test_what_fits_needs_no_pages_and_without_turns_all_fits(lone_page: Page) -> None:
     open_kiosk(lone_page, "&cycle=3600")
     wait_shown(lone_page, list(NAMES))

@@ -64,9 +64,10 @@ export class Board {
       const isFolded = folded.has(group.key);
       return { ...group, isFolded, heading: this.#headingOf(group, isFolded) };
     });
-    this.sections = this.#cut(sections);
-    this.tiles = this.sections.flatMap(({ tiles: all, isFolded }) => (isFolded ? [] : all));
     this.#dress(tiles, hidden);
+    this.sections = this.#cut(sections); // by the sizes that the tiles were just given
+    this.tiles = this.sections.flatMap(({ tiles: all, isFolded }) => (isFolded ? [] : all));
+    this.#show(tiles);
     this.#place(found, sections);
   }
 
@@ -131,12 +132,16 @@ export class Board {
    * @param {Set<string>} hidden
    */
   #dress(tiles, hidden) {
-    const shown = new Set(this.tiles);
     const double = new Set(this.#preferences.list("double"));
     for (const tile of tiles) {
-      tile.element.hidden = !shown.has(tile) && !tile.isStaged;
       tile.dress({ isDouble: double.has(tile.id), isHidden: hidden.has(tile.id) });
     }
+  }
+
+  /** @param {Tile[]} tiles */
+  #show(tiles) {
+    const shown = new Set(this.tiles);
+    for (const tile of tiles) tile.element.hidden = !shown.has(tile) && !tile.isStaged;
   }
 
   /**
