@@ -99,6 +99,17 @@ def test_a_tile_that_is_doubled_has_its_room_at_once(lone_page: Page) -> None:
     assert not lone_page.locator("#room").evaluate(scrolls)
 
 
+def test_the_keyboard_stays_on_the_wall_when_it_turns(lone_page: Page) -> None:
+    open_kiosk(lone_page, "&columns=4&cycle=3600")
+    picture(lone_page, NAMES[3]).focus()
+    lone_page.clock.fast_forward(TURN_MS)
+    expect(picture(lone_page, NAMES[6])).to_be_focused()
+    lone_page.evaluate("document.activeElement.blur()")
+    lone_page.clock.fast_forward(TURN_MS)
+    wait_shown(lone_page, list(NAMES[13:]))
+    expect(lone_page.locator("body")).to_be_focused()
+
+
 def test_what_fits_needs_no_pages_and_without_turns_all_fits(lone_page: Page) -> None:
     open_kiosk(lone_page, "&cycle=3600")
     wait_shown(lone_page, list(NAMES))

@@ -72,7 +72,7 @@ const view = new View(preferences, {
 });
 const layout = new Layout(element("room"), list);
 const periodS = isKiosk ? periodOf(preferences.get("cycle")) : 0;
-const cycle = new Cycle(element("page"), periodS, { onTurn: filter, isHeld });
+const cycle = new Cycle(element("page"), periodS, { onTurn: followTurn, isHeld });
 const board = new Board(list, preferences, filter, turnTo);
 const sizes = new Sizes(demandShown);
 const visibility = new Visibility(demandShown);
@@ -283,6 +283,13 @@ function turn(step) {
   const isTurned = cycle.turn(step);
   if (isTurned) filter();
   return isTurned;
+}
+
+/** A tile that is turned away leaves the keyboard to one of those that came. */
+function followTurn() {
+  const focused = document.activeElement;
+  filter();
+  if (list.contains(focused) && focused?.closest("[hidden]")) cursor.tile?.button.focus();
 }
 
 /** Whether somebody wants to go on looking at this page. */
