@@ -222,6 +222,49 @@ def test_a_doubled_tile_of_a_group_has_two_columns_wherever_there_are_two(lone_p
             assert all(p["column"] + p["span"] <= box["width"] for p in box["places"])
 
 
+WORK: Final = """async () => {
+  const { fit } = await import("/static/grid.js");
+  const Known = Set;
+  let packed = 0;
+  globalThis.Set = class extends Known { constructor(...all) { super(...all); packed += 1; } };
+  const shape = { hasHeading: true, spans: [2, 1, 1, 1] };
+  fit(Array.from({ length: 60 }, () => structuredClone(shape)), 1920, 1080, 4 / 3, 10);
+  globalThis.Set = Known;
+  return packed; // each packing of a group with a doubled tile makes one set
+}"""
+
+
+def test_groups_that_are_alike_are_packed_once_for_each_width(lone_page: Page) -> None:
+    lone_page.goto("/")
+    assert 0 < lone_page.evaluate(WORK) <= 48
+
+
+KNOWN: Final = """async () => {
+  const { Layout } = await import("/static/layout.js");
+  const layout = new Layout({ clientWidth: 1280, clientHeight: 720 }, document.body);
+  const size = { width: 64, height: 48 };
+  const wall = (count) => [{ heading: null, tiles: Array(count).fill({ size, span: 1 }) }];
+  const ceil = Math.ceil;
+  let work = 0;
+  Math.ceil = (value) => { work += 1; return ceil(value); };
+  const ask = (from, to) => {
+    work = 0;
+    for (let count = from; count <= to; count++) layout.fits(wall(count), null);
+    return work;
+  };
+  const asked = [[1, 100], [1, 100], [101, 256], [1, 1], [257, 257], [2, 2], [1, 1]];
+  const found = asked.map(([from, to]) => ask(from, to) > 0);
+  Math.ceil = ceil;
+  return found;
+}"""
+
+
+def test_what_was_laid_out_is_known_and_the_oldest_is_forgotten_first(lone_page: Page) -> None:
+    lone_page.goto("/")
+    # 256 are known: all again, the first is asked for once more, one new one displaces the second.
+    assert lone_page.evaluate(KNOWN) == [True, False, True, False, True, True, False]
+
+
 def test_the_page_shows_a_doubled_tile_where_it_was_put(lone_page: Page) -> None:
     names = many(9)
     lone_page.goto("/")

@@ -110,6 +110,29 @@ def test_the_keyboard_stays_on_the_wall_when_it_turns(lone_page: Page) -> None:
     expect(lone_page.locator("body")).to_be_focused()
 
 
+PAGED: Final = """async ([room, last]) => {
+  const { paged } = await import("/static/pages.js");
+  const section = { key: "", title: "", isFolded: false, heading: null, tiles: Array(40).fill(1) };
+  let asked = 0;
+  const fits = ([{ tiles }]) => { asked += 1; return tiles.length <= room; };
+  const pages = paged([section], fits, last);
+  return [pages.length, pages.flatMap(([{ tiles }]) => tiles).length, asked];
+}"""
+
+
+@pytest.mark.parametrize("last", [1, 2, 7, 8, 9, 25, 40, 41, 500])
+def test_the_pages_are_as_few_whatever_their_last_count(lone_page: Page, last: int) -> None:
+    lone_page.goto("/")
+    assert lone_page.evaluate(PAGED, [5, last])[:2] == [8, 40]
+    assert lone_page.evaluate(PAGED, [1, last])[:2] == [40, 40]
+    assert lone_page.evaluate(PAGED, [40, last])[:2] == [1, 40]
+
+
+def test_where_nothing_changed_only_the_last_count_and_one_less_are_tried(lone_page: Page) -> None:
+    lone_page.goto("/")
+    assert lone_page.evaluate(PAGED, [5, 8])[2] <= 8 + 7
+
+
 def test_what_fits_needs_no_pages_and_without_turns_all_fits(lone_page: Page) -> None:
     open_kiosk(lone_page, "&cycle=3600")
     wait_shown(lone_page, list(NAMES))

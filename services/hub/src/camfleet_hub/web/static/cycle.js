@@ -36,6 +36,11 @@ export class Cycle {
     setInterval(() => isHeld() || document.hidden || (this.turn(1) && onTurn()), 1000 * periodS);
   }
 
+  /** How many pages there were last. */
+  get count() {
+    return this.#count;
+  }
+
   /**
    * The page that is shown of these.
    * @template Page

@@ -7,18 +7,21 @@
 
 /**
  * The fewest pages that fit, with as many tiles on each, give or take one. A group that goes on
- * has its heading there too.
+ * has its heading there too. The search begins at the last count, which mostly is still the one.
  * @param {Section[]} sections
  * @param {(sections: Section[]) => boolean} fits
+ * @param {number} last count of pages
  * @returns {Section[][]} at least one
  */
-export function paged(sections, fits) {
+export function paged(sections, fits, last) {
   const all = sections.reduce((sum, { tiles, isFolded }) => sum + (isFolded ? 0 : tiles.length), 0);
-  for (let count = 1; count < all; count++) {
-    const pages = cut(sections, all, count);
-    if (pages.every(fits)) return pages;
-  }
-  return cut(sections, all, Math.max(1, all));
+  const most = Math.max(1, all);
+  /** @param {number} count */
+  const isEnough = (count) => cut(sections, all, count).every(fits);
+  let count = Math.min(last, most);
+  while (count > 1 && isEnough(count - 1)) count -= 1;
+  while (count < most && !isEnough(count)) count += 1;
+  return cut(sections, all, count);
 }
 
 /**

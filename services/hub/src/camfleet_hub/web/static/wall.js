@@ -271,7 +271,7 @@ function arrange() {
  */
 function turnTo(sections) {
   if (!periodS) return sections;
-  return cycle.pick(paged(sections, (some) => layout.fits(some, view.columns)));
+  return cycle.pick(paged(sections, (some) => layout.fits(some, view.columns), cycle.count));
 }
 
 /**
