@@ -308,21 +308,26 @@ def test_small_groups_stand_beside_each_other(
 
 
 @pytest.mark.parametrize(
-    "doubled",
-    [["n1/c0"], ["n0/c0", "n2/c0", "n3/c2"], ["n1/c0", "n2/c1", "n3/c0", "n4/c3", "n5/c1"]],
+    ("size", "groups"),
+    [
+        (LAPTOP, [[1], [2], [1], [1], [1], [1]]),
+        (LAPTOP, [[1], [1, 1, 1], [2, 1, 2]]),
+        (LAPTOP, [[2], [2, 1, 1], [1, 1, 1, 1], [1, 1], [2, 1, 1], [2, 1]]),
+        (DESKTOP, [[1, 1], [1, 1], [1], [1, 1, 1], [1, 1, 1], [1, 2]]),
+    ],
 )
-@pytest.mark.parametrize("size", [LAPTOP, DESKTOP])
 def test_doubled_tiles_of_groups_lie_on_no_other(
-    lone_page: Page, size: tuple[int, int], doubled: list[str]
+    lone_page: Page, size: tuple[int, int], groups: list[list[int]]
 ) -> None:
-    names = [f"n{group}/c{number}" for group in range(6) for number in range(group or 1)]
+    spans = {f"n{i}/c{j}": span for i, group in enumerate(groups) for j, span in enumerate(group)}
+    doubled = [name for name, span in spans.items() if span == 2]
     lone_page.goto("/")
     lone_page.evaluate("(all) => localStorage.setItem('camfleet.double', all)", json.dumps(doubled))
-    open_wall(lone_page, size, names, "/?group=node")
+    open_wall(lone_page, size, spans, "/?group=node")
     expect(lone_page.locator(".tile.double")).to_have_count(len(doubled))
     boxes = boxes_of(lone_page)
     headings = [box for one in lone_page.locator(".heading").all() if (box := one.bounding_box())]
-    assert (len(boxes), len(headings)) == (len(names), 6)
+    assert (len(boxes), len(headings)) == (len(spans), len(groups))
     assert_apart(boxes + headings)
 
 

@@ -147,7 +147,7 @@ export class Board {
   /**
    * Move only what is out of place. An element that is moved loses the focus, so it gets it back.
    * @param {Tile[]} all those that are not shown keep their place for a search that ends
-   * @param {Section[]} sections likewise, for a page that is turned
+   * @param {Section[]} sections likewise, for a sheet that is turned
    */
   #place(all, sections) {
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);

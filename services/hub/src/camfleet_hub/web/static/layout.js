@@ -9,7 +9,7 @@ import { aspectOf, fit, heightOf, LEAST_PICTURE, scrolled } from "./grid.js";
 /** @typedef {import("./grid.js").Grid} Grid */
 /** @typedef {import("./pack.js").Shape} Shape */
 
-const MOST_KNOWN = 256; // a kiosk asks for each of its pages, and for those that would be too few
+const MOST_KNOWN = 256; // a kiosk asks for each of its sheets, and for those that would be too few
 
 /** The list of tiles as a grid. */
 export class Layout {
