@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from typing import TYPE_CHECKING, Any, Final
@@ -197,6 +198,73 @@ def test_a_doubled_tile_leaves_no_cell_empty(
     assert all(row == rows - 1 for row, _ in holes), holes
 
 
+SHELVE: Final = """async ([shapes, columns, depth]) => {
+  const { shelved } = await import("/static/pack.js");
+  return shelved(shapes, columns, depth);
+}"""
+
+
+def test_a_doubled_tile_of_a_group_has_two_columns_wherever_there_are_two(lone_page: Page) -> None:
+    lone_page.goto("/")
+    chance = random.Random(6)  # noqa: S311 - nothing secret
+    for _ in range(200):
+        columns, depth = chance.randint(2, 12), chance.randint(1, 8)
+        groups = [
+            [2 if chance.random() < 0.3 else 1 for _ in range(chance.randint(1, 9))]
+            for _ in range(chance.randint(1, 12))
+        ]
+        shapes = [{"hasHeading": True, "spans": spans} for spans in groups]
+        boxes = lone_page.evaluate(SHELVE, [shapes, columns, depth])["boxes"]
+        found = [[place["span"] for place in box["places"]] for box in boxes]
+        assert found == groups, (columns, depth)
+        for box in boxes:
+            assert box["column"] + box["width"] <= columns
+            assert all(p["column"] + p["span"] <= box["width"] for p in box["places"])
+
+
+WORK: Final = """async () => {
+  const { fit } = await import("/static/grid.js");
+  const Known = Set;
+  let packed = 0;
+  globalThis.Set = class extends Known { constructor(...all) { super(...all); packed += 1; } };
+  const shape = { hasHeading: true, spans: [2, 1, 1, 1] };
+  fit(Array.from({ length: 60 }, () => structuredClone(shape)), 1920, 1080, 4 / 3, 10);
+  globalThis.Set = Known;
+  return packed; // each packing of a group with a doubled tile makes one set
+}"""
+
+
+def test_groups_that_are_alike_are_packed_once_for_each_width(lone_page: Page) -> None:
+    lone_page.goto("/")
+    assert 0 < lone_page.evaluate(WORK) <= 48
+
+
+KNOWN: Final = """async () => {
+  const { Layout } = await import("/static/layout.js");
+  const layout = new Layout({ clientWidth: 1280, clientHeight: 720 }, document.body);
+  const size = { width: 64, height: 48 };
+  const wall = (count) => [{ heading: null, tiles: Array(count).fill({ size, span: 1 }) }];
+  const ceil = Math.ceil;
+  let work = 0;
+  Math.ceil = (value) => { work += 1; return ceil(value); };
+  const ask = (from, to) => {
+    work = 0;
+    for (let count = from; count <= to; count++) layout.fits(wall(count), null);
+    return work;
+  };
+  const asked = [[1, 100], [1, 100], [101, 256], [1, 1], [257, 257], [2, 2], [1, 1]];
+  const found = asked.map(([from, to]) => ask(from, to) > 0);
+  Math.ceil = ceil;
+  return found;
+}"""
+
+
+def test_what_was_laid_out_is_known_and_the_oldest_is_forgotten_first(lone_page: Page) -> None:
+    lone_page.goto("/")
+    # 256 are known: all again, the first is asked for once more, one new one displaces the second.
+    assert lone_page.evaluate(KNOWN) == [True, False, True, False, True, True, False]
+
+
 def test_the_page_shows_a_doubled_tile_where_it_was_put(lone_page: Page) -> None:
     names = many(9)
     lone_page.goto("/")
@@ -204,12 +272,18 @@ def test_the_page_shows_a_doubled_tile_where_it_was_put(lone_page: Page) -> None
     open_wall(lone_page, LAPTOP, names)
     found = lone_page.evaluate(LOOK)
     assert found["seen"] == len(names)
-    boxes = [tile(lone_page, name).bounding_box() for name in names]
-    area = sum(box["width"] * box["height"] for box in boxes if box)
-    right = max(box["x"] + box["width"] for box in boxes if box)
-    top = min(box["y"] for box in boxes if box)
-    bottom = max(box["y"] + box["height"] for box in boxes if box)
-    assert area >= 0.93 * right * (bottom - top)  # gaps, and at most no hole
+    boxes = boxes_of(lone_page)
+    assert len(boxes) == len(names)
+    assert_apart(boxes)
+    single, double = boxes[:-1], boxes[-1]
+    width, height = single[0]["width"], single[0]["height"]
+    for box in single:
+        assert (box["width"], box["height"]) == pytest.approx((width, height), abs=0.5)
+    want = (2 * width + GAP, 2 * height + GAP)
+    assert (double["width"], double["height"]) == pytest.approx(want, abs=0.5)
+    # The last in the order, and so at the end of the wall.
+    ends = [(box["x"] + box["width"], box["y"] + box["height"]) for box in boxes]
+    assert ends[-1] == pytest.approx(tuple(map(max, zip(*ends, strict=True))), abs=0.5)
 
 
 @pytest.mark.parametrize(("size", "count"), [(DESKTOP, 16), (LAPTOP, 8), (LARGE, 40)])
@@ -233,17 +307,41 @@ def test_small_groups_stand_beside_each_other(
         assert head["y"] + head["height"] + GAP == pytest.approx(box["y"], abs=1)
 
 
-def test_a_doubled_tile_alone_in_its_group_lies_on_no_other(lone_page: Page) -> None:
+@pytest.mark.parametrize(
+    ("size", "groups"),
+    [
+        (LAPTOP, [[1], [2], [1], [1], [1], [1]]),
+        (LAPTOP, [[1], [1, 1, 1], [2, 1, 2]]),
+        (LAPTOP, [[2], [2, 1, 1], [1, 1, 1, 1], [1, 1], [2, 1, 1], [2, 1]]),
+        (DESKTOP, [[1, 1], [1, 1], [1], [1, 1, 1], [1, 1, 1], [1, 2]]),
+    ],
+)
+def test_doubled_tiles_of_groups_lie_on_no_other(
+    lone_page: Page, size: tuple[int, int], groups: list[list[int]]
+) -> None:
+    spans = {f"n{i}/c{j}": span for i, group in enumerate(groups) for j, span in enumerate(group)}
+    doubled = [name for name, span in spans.items() if span == 2]
     lone_page.goto("/")
-    lone_page.evaluate("localStorage.setItem('camfleet.double', '[\"n1/c\"]')")
-    names = [f"n{number}/c" for number in range(6)]
-    open_wall(lone_page, LAPTOP, names, "/?group=node")
-    boxes = [box for name in names if (box := tile(lone_page, name).bounding_box())]
-    boxes += [box for one in lone_page.locator(".heading").all() if (box := one.bounding_box())]
-    assert len(boxes) == 2 * len(names)
+    lone_page.evaluate("(all) => localStorage.setItem('camfleet.double', all)", json.dumps(doubled))
+    open_wall(lone_page, size, spans, "/?group=node")
+    expect(lone_page.locator(".tile.double")).to_have_count(len(doubled))
+    boxes = boxes_of(lone_page)
+    headings = [box for one in lone_page.locator(".heading").all() if (box := one.bounding_box())]
+    assert (len(boxes), len(headings)) == (len(spans), len(groups))
+    assert_apart(boxes + headings)
+
+
+def boxes_of(page: Page) -> list[Any]:
+    return [box for one in page.locator(".tile").all() if (box := one.bounding_box())]
+
+
+def assert_apart(boxes: list[Any]) -> None:
     for number, one in enumerate(boxes):
         for other in boxes[:number]:
-            assert lies_beside(one, other, "x", "width") or lies_beside(one, other, "y", "height")
+            is_apart = lies_beside(one, other, "x", "width") or lies_beside(
+                one, other, "y", "height"
+            )
+            assert is_apart, (one, other)
 
 
 def lies_beside(one: Any, other: Any, start: str, size: str) -> bool:  # noqa: ANN401 - boxes
@@ -251,18 +349,31 @@ def lies_beside(one: Any, other: Any, start: str, size: str) -> bool:  # noqa: A
     return bool(first[start] + first[size] <= second[start])
 
 
-def test_groups_of_four_are_blocks_and_a_large_one_has_the_whole_width(lone_page: Page) -> None:
-    names = [f"n{group}/c{number}" for group in range(6) for number in range(4)]
-    names += [f"z/c{number:02}" for number in range(20)]
-    open_wall(lone_page, DESKTOP, names, "/?group=node")
+@pytest.mark.parametrize(
+    ("size", "groups", "large", "columns"),
+    [(DESKTOP, 6, 20, (1, 4)), (DESKTOP, 8, 12, (2, 4)), (LARGE, 6, 30, (4, 10))],
+)  # of the last one the large group has all columns
+def test_a_heading_is_as_wide_as_its_group_and_a_large_group_has_more_columns(
+    lone_page: Page, size: tuple[int, int], groups: int, large: int, columns: tuple[int, int]
+) -> None:
+    names = [f"n{group}/c{number}" for group in range(groups) for number in range(4)]
+    names += [f"z/c{number:02}" for number in range(large)]
+    open_wall(lone_page, size, names, "/?group=node")
     found = lone_page.evaluate(LOOK)
     assert not found["scrolls"]
-    assert found["seen"] == 44
-    wide = lone_page.locator(".heading").last.bounding_box()
-    assert wide is not None
-    last = tile(lone_page, "z/c19").bounding_box()
-    assert last is not None
-    assert last["x"] + last["width"] <= wide["x"] + wide["width"] + 1
+    assert found["seen"] == len(names)
+    boxes = boxes_of(lone_page)
+    assert_apart(boxes)
+    step = boxes[0]["width"] + GAP
+    headings = [box for one in lone_page.locator(".heading").all() if (box := one.bounding_box())]
+    widths = [box["width"] + GAP for box in headings]
+    want = [columns[0] * step] * groups + [columns[1] * step]
+    assert widths == pytest.approx(want, abs=0.5)
+    for number, heading in enumerate(headings):
+        below = boxes[4 * number : 4 * number + 4] if number < groups else boxes[4 * groups :]
+        assert min(box["x"] for box in below) == pytest.approx(heading["x"], abs=0.5)
+        right = max(box["x"] + box["width"] for box in below)
+        assert right == pytest.approx(heading["x"] + heading["width"], abs=0.5)
 
 
 def test_the_arrows_follow_the_screen_around_a_doubled_tile(lone_page: Page) -> None:

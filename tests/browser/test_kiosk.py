@@ -39,23 +39,23 @@ def wait_shown(page: Page, names: list[str]) -> None:
         page.wait_for_timeout(50)
 
 
-def test_a_kiosk_takes_turns_and_gets_only_what_is_on_its_page(lone_page: Page) -> None:
+def test_a_kiosk_takes_turns_and_gets_only_what_is_on_its_sheet(lone_page: Page) -> None:
     hub = open_kiosk(lone_page, "&columns=4&cycle=3600")
-    number = lone_page.locator("#page")
+    number = lone_page.locator("#sheet")
     expect(number).to_have_text("1 of 3")
-    pages = [list(NAMES[:6]), list(NAMES[6:13]), list(NAMES[13:])]
+    sheets = [list(NAMES[:6]), list(NAMES[6:13]), list(NAMES[13:])]
     for turn in (0, 1, 2, 0):
-        wait_shown(lone_page, pages[turn])
-        hub.wait_shown(pages[turn])
+        wait_shown(lone_page, sheets[turn])
+        hub.wait_shown(sheets[turn])
         expect(number).to_have_text(f"{turn + 1} of 3")
         scrolls = "(room) => room.scrollHeight > room.clientHeight"
         assert not lone_page.locator("#room").evaluate(scrolls)
         lone_page.clock.fast_forward(TURN_MS)
 
 
-def test_a_page_stays_while_somebody_pauses_it_or_looks_at_one_camera(lone_page: Page) -> None:
+def test_a_sheet_stays_while_somebody_pauses_it_or_looks_at_one_camera(lone_page: Page) -> None:
     open_kiosk(lone_page, "&columns=4&cycle=3600")
-    number = lone_page.locator("#page")
+    number = lone_page.locator("#sheet")
     expect(number).to_have_text("1 of 3")
     lone_page.keyboard.press("Shift+P")
     expect(number).to_have_text("1 of 3, paused")
@@ -77,7 +77,7 @@ def test_a_page_stays_while_somebody_pauses_it_or_looks_at_one_camera(lone_page:
     expect(number).to_have_text("2 of 3")
 
 
-def test_the_arrows_reach_the_cameras_of_the_other_pages(lone_page: Page) -> None:
+def test_the_arrows_reach_the_cameras_of_the_other_sheets(lone_page: Page) -> None:
     open_kiosk(lone_page, "&columns=4")
     wait_shown(lone_page, list(NAMES[:6]))
     picture(lone_page, NAMES[5]).focus()
@@ -88,22 +88,67 @@ def test_the_arrows_reach_the_cameras_of_the_other_pages(lone_page: Page) -> Non
     expect(picture(lone_page, NAMES[5])).to_be_focused()
 
 
-def test_what_fits_needs_no_pages_and_without_turns_all_fits(lone_page: Page) -> None:
-    open_kiosk(lone_page, "&cycle=3600")
-    wait_shown(lone_page, list(NAMES))
-    expect(lone_page.locator("#page")).to_be_hidden()
-    lone_page.set_viewport_size({"width": 200, "height": 300})
-    expect(lone_page.locator("#page")).to_be_visible()
-    lone_page.goto("/?kiosk&cycle=0")
-    wait_shown(lone_page, list(NAMES))
-    expect(lone_page.locator("#page")).to_be_hidden()
+def test_a_tile_that_is_doubled_has_its_room_at_once(lone_page: Page) -> None:
+    open_kiosk(lone_page, "&columns=4&cycle=3600")
+    wait_shown(lone_page, list(NAMES[:6]))
+    picture(lone_page, NAMES[0]).focus()
+    lone_page.keyboard.press("d")
+    assert shown(lone_page) == list(NAMES[:5])  # at once, and not when the hub tells next
+    expect(lone_page.locator("#sheet")).to_have_text("1 of 4")
     scrolls = "(room) => room.scrollHeight > room.clientHeight"
     assert not lone_page.locator("#room").evaluate(scrolls)
 
 
-def test_a_group_that_goes_on_has_its_heading_on_both_pages(lone_page: Page) -> None:
+def test_the_keyboard_stays_on_the_wall_when_it_turns(lone_page: Page) -> None:
+    open_kiosk(lone_page, "&columns=4&cycle=3600")
+    picture(lone_page, NAMES[3]).focus()
+    lone_page.clock.fast_forward(TURN_MS)
+    expect(picture(lone_page, NAMES[6])).to_be_focused()
+    lone_page.evaluate("document.activeElement.blur()")
+    lone_page.clock.fast_forward(TURN_MS)
+    wait_shown(lone_page, list(NAMES[13:]))
+    expect(lone_page.locator("body")).to_be_focused()
+
+
+SHEETS: Final = """async ([room, last]) => {
+  const { sheetsOf } = await import("/static/sheets.js");
+  const section = { key: "", title: "", isFolded: false, heading: null, tiles: Array(40).fill(1) };
+  let asked = 0;
+  const fits = ([{ tiles }]) => { asked += 1; return tiles.length <= room; };
+  const sheets = sheetsOf([section], fits, last);
+  return [sheets.length, sheets.flatMap(([{ tiles }]) => tiles).length, asked];
+}"""
+
+
+@pytest.mark.parametrize("last", [1, 2, 7, 8, 9, 25, 40, 41, 500])
+def test_the_sheets_are_as_few_whatever_their_last_count(lone_page: Page, last: int) -> None:
+    lone_page.goto("/")
+    assert lone_page.evaluate(SHEETS, [5, last])[:2] == [8, 40]
+    assert lone_page.evaluate(SHEETS, [1, last])[:2] == [40, 40]
+    assert lone_page.evaluate(SHEETS, [40, last])[:2] == [1, 40]
+
+
+def test_where_nothing_changed_only_the_last_count_and_one_less_are_tried(lone_page: Page) -> None:
+    lone_page.goto("/")
+    assert lone_page.evaluate(SHEETS, [5, 8])[2] <= 8 + 7
+
+
+def test_what_fits_needs_no_sheets_and_without_turns_all_fits(lone_page: Page) -> None:
+    open_kiosk(lone_page, "&cycle=3600")
+    wait_shown(lone_page, list(NAMES))
+    expect(lone_page.locator("#sheet")).to_be_hidden()
+    lone_page.set_viewport_size({"width": 200, "height": 300})
+    expect(lone_page.locator("#sheet")).to_be_visible()
+    lone_page.goto("/?kiosk&cycle=0")
+    wait_shown(lone_page, list(NAMES))
+    expect(lone_page.locator("#sheet")).to_be_hidden()
+    scrolls = "(room) => room.scrollHeight > room.clientHeight"
+    assert not lone_page.locator("#room").evaluate(scrolls)
+
+
+def test_a_group_that_goes_on_has_its_heading_on_both_sheets(lone_page: Page) -> None:
     open_kiosk(lone_page, "&columns=4&group=node&cycle=3600")
-    expect(lone_page.locator("#page")).to_have_text("1 of 3")
+    expect(lone_page.locator("#sheet")).to_have_text("1 of 3")
     headings = lone_page.locator(".heading:visible")
     expect(headings).to_have_text(["node-0 4", "node-1 4"])
     lone_page.clock.fast_forward(TURN_MS)

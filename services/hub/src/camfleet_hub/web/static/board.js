@@ -64,9 +64,10 @@ export class Board {
       const isFolded = folded.has(group.key);
       return { ...group, isFolded, heading: this.#headingOf(group, isFolded) };
     });
-    this.sections = this.#cut(sections);
-    this.tiles = this.sections.flatMap(({ tiles: all, isFolded }) => (isFolded ? [] : all));
     this.#dress(tiles, hidden);
+    this.sections = this.#cut(sections); // by the sizes that the tiles were just given
+    this.tiles = this.sections.flatMap(({ tiles: all, isFolded }) => (isFolded ? [] : all));
+    this.#show(tiles);
     this.#place(found, sections);
   }
 
@@ -131,18 +132,22 @@ export class Board {
    * @param {Set<string>} hidden
    */
   #dress(tiles, hidden) {
-    const shown = new Set(this.tiles);
     const double = new Set(this.#preferences.list("double"));
     for (const tile of tiles) {
-      tile.element.hidden = !shown.has(tile) && !tile.isStaged;
       tile.dress({ isDouble: double.has(tile.id), isHidden: hidden.has(tile.id) });
     }
+  }
+
+  /** @param {Tile[]} tiles */
+  #show(tiles) {
+    const shown = new Set(this.tiles);
+    for (const tile of tiles) tile.element.hidden = !shown.has(tile) && !tile.isStaged;
   }
 
   /**
    * Move only what is out of place. An element that is moved loses the focus, so it gets it back.
    * @param {Tile[]} all those that are not shown keep their place for a search that ends
-   * @param {Section[]} sections likewise, for a page that is turned
+   * @param {Section[]} sections likewise, for a sheet that is turned
    */
   #place(all, sections) {
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);

@@ -1,5 +1,5 @@
 /**
- * Turns the pages of a wall that nobody sits at. Knows nothing of what is on them.
+ * Turns the sheets of a wall that nobody sits at. Knows nothing of what is on them.
  * @module
  */
 
@@ -17,17 +17,17 @@ export function periodOf(asked) {
   return seconds && Math.min(LONGEST_S, Math.max(SHORTEST_S, seconds));
 }
 
-/** The page that is shown, of however many there are now. */
+/** The sheet that is shown, of however many there are now. */
 export class Cycle {
   #place;
   #isHeld;
-  #page = 0;
+  #sheet = 0;
   #count = 1;
 
   /**
    * @param {HTMLElement} place where its number is told
    * @param {number} periodS
-   * @param {{onTurn: () => void, isHeld: () => boolean}} handlers a page that is held stays
+   * @param {{onTurn: () => void, isHeld: () => boolean}} handlers a sheet that is held stays
    */
   constructor(place, periodS, { onTurn, isHeld }) {
     this.#place = place;
@@ -36,31 +36,36 @@ export class Cycle {
     setInterval(() => isHeld() || document.hidden || (this.turn(1) && onTurn()), 1000 * periodS);
   }
 
+  /** How many sheets there were last. */
+  get count() {
+    return this.#count;
+  }
+
   /**
-   * The page that is shown of these.
-   * @template Page
-   * @param {Page[]} pages
-   * @returns {Page}
+   * The sheet that is shown of these.
+   * @template Sheet
+   * @param {Sheet[]} sheets
+   * @returns {Sheet}
    */
-  pick(pages) {
-    this.#count = pages.length;
-    this.#page = Math.min(this.#page, pages.length - 1);
+  pick(sheets) {
+    this.#count = sheets.length;
+    this.#sheet = Math.min(this.#sheet, sheets.length - 1);
     this.tell();
-    return pages[this.#page];
+    return sheets[this.#sheet];
   }
 
   /**
    * @param {number} step
-   * @returns {boolean} whether there is another page
+   * @returns {boolean} whether there is another sheet
    */
   turn(step) {
-    this.#page = (this.#page + step + this.#count) % this.#count;
+    this.#sheet = (this.#sheet + step + this.#count) % this.#count;
     return this.#count > 1;
   }
 
-  /** Tell the page's number, and whether it stays. */
+  /** Tell the sheet's number, and whether it stays. */
   tell() {
-    const text = `${this.#page + 1} of ${this.#count}${this.#isHeld() ? ", paused" : ""}`;
+    const text = `${this.#sheet + 1} of ${this.#count}${this.#isHeld() ? ", paused" : ""}`;
     if (this.#place.textContent !== text) this.#place.textContent = text;
     this.#place.hidden = this.#count < 2;
   }

@@ -5,7 +5,7 @@
  */
 
 import { MAX_SHOWN } from "./message.js";
-import { shelved } from "./pack.js";
+import { packer, shelved } from "./pack.js";
 
 /** @typedef {import("./pack.js").Shape} Shape */
 /** @typedef {import("./pack.js").Shelves} Shelves */
@@ -22,7 +22,7 @@ const OLD = 4 / 3;
 /**
  * What a tile tells below its picture. A picture may be so much smaller for a fuller caption.
  * @typedef {object} Caption
- * @property {"line" | "two" | "three" | "brief" | "bare" | "stacked"} name tile.css says what each one shows
+ * @property {"line" | "two" | "three" | "brief" | "bare" | "stacked"} name captions.css says what each one shows
  * @property {number} heightPx
  * @property {number} leastPx width of a tile in which it is readable
  * @property {number} worth
@@ -69,11 +69,12 @@ export function fit(shapes, width, height, aspect, leastPx) {
   const spans = shapes.flatMap((shape) => shape.spans);
   if (spans.length > MAX_SHOWN) return null; // those beyond would never get a picture
   const cells = spans.reduce((sum, span) => sum + span, 0);
+  const pack = packer();
   let best = null;
   let most = 0;
   for (let columns = 1; columns <= Math.max(1, Math.min(cells, MOST_COLUMNS)); columns++) {
     const tile = tileWidth(columns, width);
-    const shelves = lowest(shapes, columns, tile / aspect);
+    const shelves = lowest(shapes, columns, tile / aspect, pack);
     const taken = GAP + shelves.headings * (HEADING + GAP);
     const share = Math.floor((height - taken) / Math.max(1, shelves.rows)) - GAP;
     for (const { name, heightPx, worth } of captionsOf(tile)) {
@@ -105,7 +106,7 @@ export function scrolled(shapes, chosen, width, height, aspect) {
   const heading = shapes.some(({ hasHeading }) => hasHeading) ? HEADING + GAP : 0;
   const mostPx = Math.max(LEAST_PICTURE, height - 2 * GAP - heading);
   const rowPx = Math.min(mostPx, Math.ceil(tile / aspect) + heightPx);
-  return { columns, rowPx, caption: name, shelves: lowest(shapes, columns, rowPx) };
+  return { columns, rowPx, caption: name, shelves: lowest(shapes, columns, rowPx, packer()) };
 }
 
 /**
@@ -113,13 +114,14 @@ export function scrolled(shapes, chosen, width, height, aspect) {
  * @param {Shape[]} shapes
  * @param {number} columns
  * @param {number} rowPx about
+ * @param {typeof import("./pack.js").packed} pack
  */
-function lowest(shapes, columns, rowPx) {
+function lowest(shapes, columns, rowPx, pack) {
   const longest = Math.max(1, ...shapes.map(({ spans }) => spans.length));
   const isGrouped = shapes.length > 1 && shapes.some(({ hasHeading }) => hasHeading);
-  let best = shelved(shapes, columns, 1);
+  let best = shelved(shapes, columns, 1, pack);
   for (let depth = 2; isGrouped && depth <= Math.min(longest, MOST_DEPTH); depth++) {
-    const other = shelved(shapes, columns, depth);
+    const other = shelved(shapes, columns, depth, pack);
     if (sumOf(other, rowPx) < sumOf(best, rowPx)) best = other;
   }
   return best;

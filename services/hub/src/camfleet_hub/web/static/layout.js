@@ -9,7 +9,7 @@ import { aspectOf, fit, heightOf, LEAST_PICTURE, scrolled } from "./grid.js";
 /** @typedef {import("./grid.js").Grid} Grid */
 /** @typedef {import("./pack.js").Shape} Shape */
 
-const MOST_KNOWN = 32;
+const MOST_KNOWN = 256; // a kiosk asks for each of its sheets, and for those that would be too few
 
 /** The list of tiles as a grid. */
 export class Layout {
@@ -62,8 +62,9 @@ export class Layout {
     const key = JSON.stringify([shapes, width, height, aspect, chosen, leastPx]);
     const best = () => (chosen ? null : fit(shapes, width, height, aspect, leastPx));
     const grid = this.#known.get(key) ?? best() ?? scrolled(shapes, chosen, width, height, aspect);
-    if (this.#known.size > MOST_KNOWN) this.#known.clear();
+    this.#known.delete(key); // so that it becomes the newest
     this.#known.set(key, grid);
+    if (this.#known.size > MOST_KNOWN) this.#known.delete(this.#known.keys().next().value ?? "");
     return grid;
   }
 }

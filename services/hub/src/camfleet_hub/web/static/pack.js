@@ -63,14 +63,30 @@ export function packed(spans, columns) {
 }
 
 /**
+ * As `packed`, but what was asked before is not worked out again: most groups are alike.
+ * @returns {typeof packed}
+ */
+export function packer() {
+  /** @type {Map<string, ReturnType<typeof packed>>} */
+  const known = new Map();
+  return (spans, columns) => {
+    const key = `${columns} ${spans.join("")}`;
+    const found = known.get(key) ?? packed(spans, columns);
+    known.set(key, found);
+    return found;
+  };
+}
+
+/**
  * Put groups on shelves so many rows high: beside each other as long as there are columns. One
  * that is too large for a shelf has all columns, and as many rows as it needs.
  * @param {Shape[]} shapes
  * @param {number} columns
  * @param {number} depth rows of a shelf
+ * @param {typeof packed} pack
  * @returns {Shelves}
  */
-export function shelved(shapes, columns, depth) {
+export function shelved(shapes, columns, depth, pack = packed) {
   const shelves = { rows: 0, headings: 0, boxes: /** @type {Box[]} */ ([]) };
   let [column, rows, headings] = [0, 0, 0]; // of the shelf that is being filled
   const leave = () => {
@@ -79,9 +95,9 @@ export function shelved(shapes, columns, depth) {
     [column, rows, headings] = [0, 0, 0];
   };
   for (const { spans, hasHeading } of shapes) {
-    const width = hasHeading ? widthOf(spans, columns, depth) : columns;
+    const width = hasHeading ? widthOf(spans, columns, depth, pack) : columns;
     if (column + width > columns) leave();
-    const inside = packed(spans, width);
+    const inside = pack(spans, width);
     const line = shelves.rows + shelves.headings;
     shelves.boxes.push({ column, line, width, places: inside.places });
     column += width;
@@ -110,11 +126,12 @@ function inRows(count, columns) {
  * @param {(1 | 2)[]} spans
  * @param {number} columns
  * @param {number} depth
+ * @param {typeof packed} pack
  */
-function widthOf(spans, columns, depth) {
+function widthOf(spans, columns, depth, pack) {
   const isEven = !spans.includes(2);
   let width = Math.min(columns, Math.max(isEven ? 1 : 2, Math.ceil(spans.length / depth)));
-  while (!isEven && width < columns && packed(spans, width).rows > depth) width += 1;
+  while (!isEven && width < columns && pack(spans, width).rows > depth) width += 1;
   return width;
 }
 

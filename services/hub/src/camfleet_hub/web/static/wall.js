@@ -21,11 +21,11 @@ import { Layout } from "./layout.js";
 import { Link } from "./link.js";
 import { formatPainted, formatPing } from "./message.js";
 import { News } from "./news.js";
-import { paged } from "./pages.js";
 import { Painter } from "./painter.js";
 import { Preferences } from "./preferences.js";
 import { Refused } from "./refused.js";
 import { tellSession } from "./session.js";
+import { sheetsOf } from "./sheets.js";
 import { Sizes, WHOLE } from "./sizes.js";
 import { announce, say } from "./speech.js";
 import { Stage } from "./stage.js";
@@ -72,7 +72,7 @@ const view = new View(preferences, {
 });
 const layout = new Layout(element("room"), list);
 const periodS = isKiosk ? periodOf(preferences.get("cycle")) : 0;
-const cycle = new Cycle(element("page"), periodS, { onTurn: filter, isHeld });
+const cycle = new Cycle(element("sheet"), periodS, { onTurn: followTurn, isHeld });
 const board = new Board(list, preferences, filter, turnTo);
 const sizes = new Sizes(demandShown);
 const visibility = new Visibility(demandShown);
@@ -266,16 +266,16 @@ function arrange() {
 }
 
 /**
- * What stands on the page that is shown; of a wall without pages, all.
+ * What stands on the sheet that is shown; of a wall without sheets, all.
  * @param {Section[]} sections
  */
 function turnTo(sections) {
   if (!periodS) return sections;
-  return cycle.pick(paged(sections, (some) => layout.fits(some, view.columns)));
+  return cycle.pick(sheetsOf(sections, (some) => layout.fits(some, view.columns), cycle.count));
 }
 
 /**
- * Show another page of the wall.
+ * Show another sheet of the wall.
  * @param {number} step
  * @returns {boolean} whether there is one
  */
@@ -285,7 +285,14 @@ function turn(step) {
   return isTurned;
 }
 
-/** Whether somebody wants to go on looking at this page. */
+/** A tile that is turned away leaves the keyboard to one of those that came. */
+function followTurn() {
+  const focused = document.activeElement;
+  filter();
+  if (list.contains(focused) && focused?.closest("[hidden]")) cursor.tile?.button.focus();
+}
+
+/** Whether somebody wants to go on looking at this sheet. */
 function isHeld() {
   return isPaused || Boolean(stage.tile) || board.tiles.some((tile) => tile.isPaused);
 }
