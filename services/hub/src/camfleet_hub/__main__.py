@@ -133,6 +133,8 @@ async def _run(settings: HubSettings) -> int:
         )
         registry.register(_collector(settings, hub, ports, lag))
         servers = _make_servers(settings, hub, expiry, certificate, sockets)
+        scheme = "https" if certificate else "http"
+        _log.info("ready", wall=f"{scheme}://{authority(*sockets.web.getsockname()[:2])}/")
         chores = [_sample(fleet, flow, history), hub.bulletin.run(), lag.run()]
         if login is not None:
             chores.append(login.run())
@@ -170,8 +172,6 @@ def _make_servers(
     app = create_app(hub)
     served = Problems(HostCheck(TlsOnly(app) if certificate else app, settings.hosts))
     tls = certificate.context if certificate else None
-    at = f"{'https' if certificate else 'http'}://{authority(*sockets.web.getsockname()[:2])}/"
-    _log.info("ready", wall=at)
     return [
         Server(
             served,
