@@ -94,7 +94,7 @@ def hub() -> list[Metric]:
             MachineCollector(fleet),
             PortCollector(ports),
             LoginCollector(login),
-            RejectedCollector(Counter()),
+            RejectedCollector(Counter(), Counter()),
             CertificateCollector(certificate),
             KeyCollector(Keyring(Path(folder) / "state")),
             HubCollector(

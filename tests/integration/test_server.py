@@ -59,10 +59,11 @@ async def serving(
     app: ASGIApp,
     proxies: tuple[str, ...] = ("127.0.0.1", "::1"),
     rejected: Counter[str] | None = None,
+    ignored: Counter[str] | None = None,
 ) -> AsyncIterator[tuple[str, int]]:
     """Serve an application; give its address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    serves = server.Server(app, listener, proxies=proxies, rejected=rejected)
+    serves = server.Server(app, listener, proxies=proxies, rejected=rejected, ignored=ignored)
     task = asyncio.create_task(serves.run_until_stopped())
     try:
         yield listener.getsockname()[:2]
@@ -348,12 +349,13 @@ async def test_a_proxy_of_this_machine_says_for_whom_it_asks_and_nobody_else_doe
 
 
 async def test_who_forges_a_proxys_words_is_served_as_who_it_is_and_counted() -> None:
-    rejected: Counter[str] = Counter()
-    async with serving(_tell_client, rejected=rejected) as address:
+    rejected, ignored = Counter[str](), Counter[str]()
+    async with serving(_tell_client, rejected=rejected, ignored=ignored) as address:
         await _ask_as_proxy(address, "127.0.0.1")
-        assert not rejected
+        assert not ignored
         await _ask_as_proxy(address, "127.0.0.2")
-    assert rejected == {"proxy": 1}
+    assert ignored == {"x-forwarded-for": 1, "x-forwarded-proto": 1}
+    assert not rejected
 
 
 async def test_proxies_elsewhere_are_believed_once_they_are_named() -> None:

@@ -120,22 +120,23 @@ async def test_a_websocket_that_was_accepted_and_ends_is_not() -> None:
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Forwarded-Proto"])
 async def test_a_forged_proxy_header_is_counted_and_a_named_proxys_is_not(name: str) -> None:
-    rejected: Counter[str] = Counter()
-    served = Proxies(PlainTextResponse("yes"), ["192.0.2.0/30"], rejected)
+    ignored: Counter[str] = Counter()
+    served = Proxies(PlainTextResponse("yes"), ["192.0.2.0/30"], ignored)
     forged = {name: "198.51.100.7" if name.endswith("For") else "https"}
     assert (await Client(served, address="192.0.2.1").ask("/", forged)).status == 200
-    assert not rejected
+    assert not ignored
     assert (await Client(served, address="192.0.2.9").ask("/", forged)).status == 200
-    assert rejected == {"proxy": 1}
+    assert ignored == {name.lower(): 1}
     await Client(served, address="192.0.2.9").ask("/")
-    assert rejected == {"proxy": 1}
+    assert ignored == {name.lower(): 1}
 
 
 def test_every_reason_has_a_series_from_the_start() -> None:
     registry = CollectorRegistry()
-    registry.register(RejectedCollector(Counter({"host": 2})))
+    registry.register(RejectedCollector(Counter({"host": 2}), Counter({"x-forwarded-for": 3})))
     text = generate_latest(registry).decode()
     assert len(set(REASONS)) == len(REASONS)
     for reason in REASONS:
         count = 2.0 if reason == "host" else 0.0
         assert f'camfleet_requests_rejected_total{{reason="{reason}"}} {count}\n' in text
+    assert "camfleet_proxy_headers_ignored_total 3.0\n" in text

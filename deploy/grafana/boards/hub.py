@@ -99,6 +99,16 @@ def build() -> dashboard.Dashboard:
         )
         .with_panel(
             plot(
+                "Proxy headers ignored",
+                "cps",
+                (
+                    "headers",
+                    f"rate(camfleet_proxy_headers_ignored_total{rate})",
+                ),
+            )
+        )
+        .with_panel(
+            plot(
                 "Messages rejected",
                 "cps",
                 (

@@ -133,6 +133,8 @@ async def _run(settings: HubSettings) -> int:
         )
         registry.register(_collector(settings, hub, ports, lag))
         servers = _make_servers(settings, hub, expiry, certificate, sockets)
+        scheme = "https" if certificate else "http"
+        _log.info("ready", wall=f"{scheme}://{authority(*sockets.web.getsockname()[:2])}/")
         chores = [_sample(fleet, flow, history), hub.bulletin.run(), lag.run()]
         if login is not None:
             chores.append(login.run())
@@ -165,15 +167,20 @@ def _make_servers(
     sockets: Sockets,
 ) -> list[Server]:
     """Put the web application behind its checks; that for metrics needs none."""
-    rejected: Counter[str] = Counter()
-    hub.registry.register(RejectedCollector(rejected))
+    rejected, ignored = Counter[str](), Counter[str]()
+    hub.registry.register(RejectedCollector(rejected, ignored))
     app = create_app(hub)
     served = Problems(HostCheck(TlsOnly(app) if certificate else app, settings.hosts))
     tls = certificate.context if certificate else None
-    at = f"{'https' if certificate else 'http'}://{authority(*sockets.web.getsockname()[:2])}/"
-    _log.info("ready", wall=at)
     return [
-        Server(served, sockets.web, tls=tls, proxies=settings.proxies, rejected=rejected),
+        Server(
+            served,
+            sockets.web,
+            tls=tls,
+            proxies=settings.proxies,
+            rejected=rejected,
+            ignored=ignored,
+        ),
         Server(create_metrics_app(hub.registry, expiry), sockets.metrics, rejected=rejected),
     ]
 

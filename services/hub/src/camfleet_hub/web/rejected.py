@@ -23,7 +23,6 @@ TOO_MANY: Final = "too_many"
 FULL: Final = "full"
 FORBIDDEN: Final = "forbidden"
 ORIGIN: Final = "origin"
-PROXY: Final = "proxy"
 _OF_STATUS: Final = {
     401: "login",
     403: FORBIDDEN,
@@ -35,10 +34,10 @@ _OF_STATUS: Final = {
     421: "host",
     429: TOO_MANY,
 }
-REASONS: Final = (*_OF_STATUS.values(), MALFORMED, FULL, ORIGIN, PROXY)
+REASONS: Final = (*_OF_STATUS.values(), MALFORMED, FULL, ORIGIN)
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
 _STATUS: Final = "refused_with"  # in the state of a request
-_FORWARDED: Final = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
+_FORWARDED: Final = ("x-forwarded-for", "x-forwarded-proto")  # by which a proxy speaks
 
 
 class CountRejected:
@@ -78,20 +77,20 @@ class Proxies:
 
     Args:
         names: addresses and networks.
-        rejected: counts what is not believed.
+        ignored: counts what is not believed, by header.
     """
 
-    def __init__(self, app: ASGIApp, names: Iterable[str], rejected: Counter[str]) -> None:
+    def __init__(self, app: ASGIApp, names: Iterable[str], ignored: Counter[str]) -> None:
         self._app = ProxyHeadersMiddleware(app, list(names))  # type: ignore[arg-type]  # uvicorn has ASGI types of its own
-        self._rejected = rejected
+        self._ignored = ignored
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] in {"http", "websocket"}:
             address, *_ = scope.get("client") or [None]
-            says_so = any(name in _FORWARDED for name, _ in scope["headers"])
-            if says_so and address not in self._app.trusted_hosts:
-                self._rejected[PROXY] += 1
+            if address not in self._app.trusted_hosts:
+                said = {name.decode("latin-1") for name, _ in scope["headers"]}
+                self._ignored.update(said.intersection(_FORWARDED))
         await self._app(scope, receive, send)  # type: ignore[arg-type]  # the same
 
 

@@ -36,6 +36,7 @@ class Server(uvicorn.Server):
         tls: of the hub's certificate; None for plain HTTP.
         proxies: addresses and networks of who may say for whom they ask, and by which scheme.
         rejected: counts what is refused, by reason.
+        ignored: counts what is said for others by who is none of the proxies, by header.
     """
 
     def __init__(
@@ -46,12 +47,15 @@ class Server(uvicorn.Server):
         tls: ssl.SSLContext | None = None,
         proxies: Sequence[str] = (),
         rejected: Counter[str] | None = None,
+        ignored: Counter[str] | None = None,
     ) -> None:
         rejected = Counter() if rejected is None else rejected
         self._make_http = partial(HttpConnection, rejected=rejected)
         super().__init__(
             uvicorn.Config(
-                Proxies(CountRejected(app, rejected), proxies, rejected),
+                Proxies(
+                    CountRejected(app, rejected), proxies, Counter() if ignored is None else ignored
+                ),
                 log_config=None,
                 access_log=False,
                 proxy_headers=False,  # ours are counted
