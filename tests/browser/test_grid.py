@@ -316,7 +316,7 @@ def test_small_groups_stand_beside_each_other(
         (DESKTOP, [[1, 1], [1, 1], [1], [1, 1, 1], [1, 1, 1], [1, 2]]),
     ],
 )
-def test_doubled_tiles_of_groups_lie_on_no_other(
+def test_doubled_tiles_of_groups_have_their_room_and_lie_on_no_other(
     lone_page: Page, size: tuple[int, int], groups: list[list[int]]
 ) -> None:
     spans = {f"n{i}/c{j}": span for i, group in enumerate(groups) for j, span in enumerate(group)}
@@ -329,6 +329,12 @@ def test_doubled_tiles_of_groups_lie_on_no_other(
     headings = [box for one in lone_page.locator(".heading").all() if (box := one.bounding_box())]
     assert (len(boxes), len(headings)) == (len(spans), len(groups))
     assert_apart(boxes + headings)
+    found = lone_page.evaluate(LOOK)
+    assert not found["scrolls"]
+    assert found["seen"] == len(spans)
+    width = next(box["width"] for box, span in zip(boxes, spans.values(), strict=True) if span == 1)
+    want = [span * (width + GAP) - GAP for span in spans.values()]
+    assert [box["width"] for box in boxes] == pytest.approx(want, abs=0.5)
 
 
 def boxes_of(page: Page) -> list[Any]:
