@@ -34,6 +34,7 @@ Words for one run stand behind `-e`:
 _ORDER: Final = ("node", "hub", "preflight", "camera_host", "chrony", "docker", "podman")
 # Between roles; nobody sets them in an inventory.
 _INNER: Final = {
+    "docker_for",
     "docker_image",
     "docker_name",
     "docker_kept",

@@ -13,6 +13,8 @@ NODE: Final = "/etc/camfleet/node"
 CAMERA_DEVICE: Final = "/dev/video77"
 STATE: Final = "docker inspect --format '{{.RestartCount}} {{.State.StartedAt}}' camfleet-node"
 PYTHON: Final = "/usr/local/bin/python-"
+COMMON: Final = "golang-github-containers-common"  # of Podman, Buildah and Skopeo
+SOCKET: Final = "systemctl is-active podman.socket; systemctl is-enabled podman.socket"
 # One fault each on a machine, and the sentence that tells it.
 FAULTS: Final[dict[str, tuple[str, dict[str, str], str]]] = {
     "other-engine": (
@@ -125,6 +127,37 @@ def test_wrong_engines_are_told_before_a_host_is_touched(fleet: Fleet, mill: Hos
 
 
 @pytest.mark.thorough
+def test_the_hub_is_refused_beside_a_node_under_podman(fleet: Fleet, mill: Host) -> None:
+    before = mill.sh(STATE)
+    fleet.write()
+    hubs = fleet.inventory["all"]["children"]["hub"]
+    hubs["hosts"] = {"mill": {"ansible_host": mill.address}}
+    played = fleet.play("deploy-hub.yml")
+    assert played.code != 0
+    sentence = "want it gone before Docker runs the hub, which needs it: remove-nodes.yml"
+    assert sentence in played.sentences, played.said
+    assert "node_engine" not in played.sentences
+    assert mill.sh(STATE) == before
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "change",
+    ["systemctl disable podman.socket", "ln -sfn /var/run/podman/podman.sock /run/docker.sock"],
+)
+def test_check_mode_says_that_the_way_to_podman_would_change(
+    fleet: Fleet, mill: Host, change: str
+) -> None:
+    write(fleet)
+    mill.sh(change)
+    played = fleet.play("deploy-nodes.yml", "--check", "--limit", "mill")
+    assert re.search("mill +would change", played.said), played.said
+    played = fleet.play("deploy-nodes.yml", "--limit", "mill")
+    assert played.recap("mill") == (1, 0, 0), played.said
+    assert mill.sh(SOCKET) == "active\nenabled"
+
+
+@pytest.mark.thorough
 def test_a_node_that_dies_is_started_anew(fleet: Fleet, mill: Host) -> None:
     mill.sh("kill -KILL $(podman inspect --format '{{.State.Pid}}' camfleet-node)")
     until(lambda: mill.sh(STATE).startswith("1 "))
@@ -174,6 +207,52 @@ def test_the_state_of_the_fleet_has_it(fleet: Fleet, mill: Host) -> None:
     assert re.search("mill +yard +online +.* healthy", played.said), played.said
 
 
+@pytest.mark.thorough
+def test_an_engine_that_does_not_answer_stays(fleet: Fleet, mill: Host) -> None:
+    write(fleet)
+    mill.sh("printf '#!/bin/sh\\necho out of order >&2; exit 1\\n' > /usr/local/bin/podman")
+    mill.sh("chmod +x /usr/local/bin/podman")
+    played = fleet.play("remove-nodes.yml", "--limit", "mill", "-e", "remove_packages=true")
+    mill.sh("rm /usr/local/bin/podman")
+    sentence = "it does not say whether it has other containers: out of order"
+    assert sentence in played.sentences, played.said
+    assert mill.sh("podman ps --all --quiet") == ""
+
+
+def test_a_socket_that_was_opened_is_closed_again(fleet: Fleet, mill: Host) -> None:
+    write(fleet)
+    played = fleet.play("remove-nodes.yml", "--limit", "mill")
+    assert played.code == 0, played.said
+    assert mill.sh(SOCKET, check=False) == "inactive\ndisabled"
+    assert "podman.sock" not in mill.sh("ss --listening --unix --no-header")
+    assert mill.sh("ls -d /run/docker.sock /etc/camfleet/podman-opened", check=False) == ""
+    assert mill.sh("command -v podman") == "/usr/bin/podman"
+
+
+@pytest.mark.thorough
+def test_a_socket_that_was_open_before_stays_open(fleet: Fleet, mill: Host) -> None:
+    write(fleet)
+    mill.sh("systemctl enable --now podman.socket")
+    for name in ("deploy-nodes.yml", "remove-nodes.yml"):
+        played = fleet.play(name, "--limit", "mill")
+        assert played.code == 0, played.said
+    assert mill.sh(SOCKET) == "active\nenabled"
+    assert mill.sh("ls -d /run/docker.sock", check=False) == ""
+
+
+@pytest.mark.thorough
+def test_what_others_share_with_podman_stays(fleet: Fleet, mill: Host) -> None:
+    write(fleet)
+    mill.sh(f"apt-mark manual {COMMON}; touch /var/lib/containers/theirs")
+    played = fleet.play("remove-nodes.yml", "--limit", "mill", "-e", "remove_packages=true")
+    assert played.code == 0, played.said
+    assert mill.sh("command -v podman", check=False) == ""
+    mill.sh("ls /etc/containers/policy.json /var/lib/containers/theirs")
+    mill.sh(f"apt-mark auto {COMMON}")
+    played = fleet.play("deploy-nodes.yml", "--limit", "mill")
+    assert played.code == 0, played.said
+
+
 def test_a_removed_node_leaves_nothing_behind(fleet: Fleet, mill: Host) -> None:
     write(fleet)
     played = fleet.play("remove-nodes.yml", "--limit", "mill", "-e", "remove_packages=true")
@@ -185,5 +264,6 @@ def test_a_removed_node_leaves_nothing_behind(fleet: Fleet, mill: Host) -> None:
         check=False,
     )
     assert left == ""
+    assert mill.sh("systemctl is-active podman.socket", check=False) == "inactive"
     enrolled = fleet.hosts["display"].sh("docker exec camfleet-hub camfleet-hub nodes")
     assert "mill" not in enrolled
