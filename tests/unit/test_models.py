@@ -145,6 +145,19 @@ def test_a_preview_is_told_with_its_camera_and_not_as_one(feed: Feed) -> None:
     assert (preview.width, preview.height) == (8, 6)
 
 
+def test_a_camera_of_which_only_the_preview_is_looked_at_has_its_rate(feed: Feed) -> None:
+    feed.hello("pi", "front/main", "front/preview")
+    feed.send()
+    for _ in range(4):
+        feed.fleet.sample()
+        feed.send("front/preview")
+        feed.clock.advance(0.25)
+    feed.fleet.sample()
+    assert camera(feed).fps == pytest.approx(4)
+    (found,) = models.nodes(Sight(feed.fleet, ANYBODY))[0].cameras
+    assert found.profiles[0].fps == pytest.approx(4)
+
+
 def test_a_stream_without_a_main_one_is_a_camera_by_itself(feed: Feed) -> None:
     feed.hello("pi", "front/preview")
     (found,) = models.nodes(Sight(feed.fleet, ANYBODY))[0].cameras

@@ -59,8 +59,8 @@ class Camera(BaseModel):
     camera: str = Field(examples=["pond"])
     state: State
     fps: float = Field(
-        description="Frames received per second over the last three seconds; about one where "
-        "nobody looks."
+        description="Frames received per second over the last three seconds, of the profile that "
+        "gives most; about one where nobody looks."
     )
     captured_fps: float = Field(description="Pictures that the camera captures per second.")
     asked_fps: float | None = Field(
@@ -172,7 +172,7 @@ def camera(sight: Sight, stream: Stream, now_ns: int) -> Camera:
         node=stream.node.name,
         camera=stream.camera,
         state=state.value,
-        fps=0.0 if state is Liveness.OFFLINE else round(stream.fps, 1),
+        fps=0.0 if state is Liveness.OFFLINE else round(_fps(stream), 1),
         captured_fps=0.0 if state is Liveness.OFFLINE else round(stream.captured_fps, 1),
         asked_fps=round(stream.asked_fps, 1) or None,
         latency_ms=_ms(latency_ns),
@@ -320,6 +320,14 @@ def _profile(sight: Sight, stream: Stream, now_ns: int) -> Profile:
         lost=stats.lost,
         dropped=dict(stats.dropped),
     )
+
+
+def _fps(stream: Stream) -> float:
+    """A wall of small tiles is given previews, and asks for no more of the main stream."""
+    if stream.profile != MAIN:
+        return stream.fps
+    streams = stream.node.streams.copy().values()
+    return max(one.fps for one in streams if one.camera == stream.camera)
 
 
 def _marks(stream: Stream) -> list[Mark]:
