@@ -23,7 +23,7 @@ _WORDS: Final = {
     Reason.NOT_JPEG: "what it sends is no picture",
     Reason.NAME: "its name cannot be used",
     Reason.KEY: "its key is not one of this hub",
-    Reason.UNKNOWN_PEER: "it did not say who it is",
+    Reason.UNKNOWN_PEER: "it has not said hello to this hub",
     Reason.STREAM: "it sends pictures of a camera that it did not announce",
     Reason.PATTERN: "it asks for cameras in a way that cannot be read",
     Reason.SESSION: "it was restarted, and has not said so yet",
