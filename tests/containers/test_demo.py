@@ -76,8 +76,8 @@ def first_password(project: Project) -> str:
 
 def test_the_hub_alone_is_healthy_and_has_the_wall_behind_its_log_in(hub: Project) -> None:
     until(lambda: hub.container("hub").health == "healthy")
-    until(lambda: get(f"{hub.wall}healthz")[0] == 200)
-    until(lambda: get(hub.wall)[0] == 401)
+    assert until(lambda: get(f"{hub.wall}healthz")[0]) == 200
+    assert until(lambda: get(hub.wall)[0]) == 401
     assert first_password(hub)
 
 
