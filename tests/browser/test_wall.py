@@ -170,11 +170,13 @@ def test_a_name_with_markup_is_shown_as_text(wall: Wall, page: Page) -> None:
 def test_a_sender_that_is_rejected_is_told_of_with_its_reason(wall: Wall, page: Page) -> None:
     page.goto("/")
     with imagezmq.ImageSender(connect_to=wall.imagezmq_address) as sender:
-        sender.send_jpg("gate", np.frombuffer(b"no picture at all", np.uint8))
+        broken = np.frombuffer(b"no picture at all", np.uint8)
+        sender.send_jpg("gate", broken)
         told = page.locator("#empty .refused-list li")
         expect(told).to_have_text(re.compile("^imagezmq: what it sends is no picture"))
         sender.send_image("gate", np.full((120, 160, 3), 128, np.uint8))
         page.wait_for_function("() => window.painted['imagezmq/gate']")
+        sender.send_jpg("gate", broken)  # once more: it is told for some seconds only
     page.get_by_role("button", name="1 rejected").click()
     expect(page.locator("#refused-menu li")).to_contain_text("what it sends is no picture")
 

@@ -85,7 +85,7 @@ def test_every_target_is_found_and_answers(monitoring: Monitoring) -> None:
 
 def test_all_rules_are_loaded_and_none_fails(monitoring: Monitoring, project: Project) -> None:
     def healths() -> list[str]:
-        found = monitoring.ask("prometheus", "v1/rules")
+        found = monitoring.ask("prometheus", "v1/rules") or {"groups": ()}
         return [rule["health"] for group in found["groups"] for rule in group["rules"]]
 
     rules = project.tree / "deploy" / "prometheus" / "rules"

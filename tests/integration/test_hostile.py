@@ -111,6 +111,12 @@ class Street:
         rows = [row for row in text.splitlines() if row.startswith(line)]
         return float(rows[0].removeprefix(line)) if rows else 0.0
 
+    @property
+    def viewers(self) -> float:
+        """How many walls are open."""
+        text = self.house.get("/metrics", "METRICS").body.decode()
+        return float(re.findall(r"^camfleet_viewers (\S+)$", text, re.MULTILINE)[0])
+
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
         """See that another viewer gets pictures before, while the block runs, and behind it."""
@@ -295,6 +301,7 @@ def test_five_hundred_viewers_at_once_leave_room_for_all_else(street: Street) ->
     before = street.rejected("too_many")
     crowd = [bearer(add_token(street.house.state, f"crowd{number}")) for number in range(3)]
     street.until(lambda: street.ask("/api/session", crowd[-1]).status == 200)
+    street.until(lambda: street.viewers == 0)  # those of before may be about to leave
     with street.undisturbed():
         served, refusals = asyncio.run(_crowd(street.wall, crowd, 500))
         assert street.ask("/healthz").status == 200

@@ -214,8 +214,10 @@ def test_iterating_ends_with_the_receiver() -> None:
     assert list(frames) == []
 
 
-def test_frames_flow_again_when_the_hub_is_back(stack: ExitStack) -> None:
-    first = Hub()
+def test_frames_flow_again_when_the_hub_is_back(
+    stack: ExitStack, hold_port: Callable[[], int]
+) -> None:
+    first = Hub(f"tcp://127.0.0.1:{hold_port()}")
     sender = stack.enter_context(Sender(first.address, "pi-1", plain=True))
     stream_until(sender, first, any_frame)
     first.close()

@@ -170,9 +170,10 @@ def test_a_closed_source_gives_none(server: MjpegServer) -> None:
         assert source.read() is None
 
 
-def test_an_address_where_nobody_listens_is_named_without_its_credentials() -> None:
-    with MjpegServer() as closed:
-        port = closed.server_port
+def test_an_address_where_nobody_listens_is_named_without_its_credentials(
+    hold_port: Callable[[], int],
+) -> None:
+    port = hold_port()
     with pytest.raises(SourceError) as caught:
         OpenCVSource(f"http://user:secret@127.0.0.1:{port}/cam?password=secret")
     assert str(caught.value) == f"http://127.0.0.1:{port}/cam cannot be opened"

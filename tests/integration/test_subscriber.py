@@ -397,7 +397,9 @@ class Terminal:
         self.folder = house.folder
 
     def run(self, *words: str) -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, "-m", "camfleet.cli", *words, "--bundle", str(self.bundle)]
+        # Of two time limits the later one holds; the commands' own is five seconds.
+        words = (words[0], "--timeout", "30", *words[1:], "--bundle", str(self.bundle))
+        command = [sys.executable, "-m", "camfleet.cli", *words]
         return subprocess.run(
             command, capture_output=True, check=False, timeout=60, cwd=self.folder, env=os.environ
         )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
+from tests.unit.polling import until
 
 from camfleet.backoff import Backoff
 from camfleet.sender import Sender
@@ -116,8 +117,8 @@ def test_closing_a_camera_ends_all_of_its_threads(sender: Sender) -> None:
     before = set(threading.enumerate())
     camera = build(sender, settings(preview_width=64, motion={"yard": {}}))
     assert len(set(threading.enumerate()) - before) == 4
-    camera.close()
-    assert set(threading.enumerate()) <= before
+    camera.close()  # which waits for them for half a second
+    until(lambda: set(threading.enumerate()) <= before)
 
 
 def test_the_interval_is_known_where_the_rate_is(sender: Sender) -> None:

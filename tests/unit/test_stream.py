@@ -331,10 +331,9 @@ def test_nobody_holds_a_picture_while_the_camera_waits_for_the_next(outlet: Fake
     camera = Camera("front", streams, lambda: source, backoff, lookout=lookout)
     assert source.is_waiting.wait(DEADLINE_S)
     until(lambda: memory() is None)
-    camera.close()
-    assert not any(
-        thread.name.startswith(("encode-front", "look-front")) for thread in threading.enumerate()
-    )
+    camera.close()  # which waits for them for half a second
+    names = "encode-front", "look-front"
+    until(lambda: not [one for one in threading.enumerate() if one.name.startswith(names)])
 
 
 def test_heat_spares_every_stream_of_a_camera(outlet: FakeOutlet) -> None:

@@ -306,9 +306,12 @@ def test_an_error_after_a_camera_was_reopened_does_not_end_the_process(
 ) -> None:
     camera = scene.add(retry_s=RETRY_S)
     first = scene.source(0)
+    before = scene.threads()
     scene.pass_time(STALL_S + 1)
     assert camera.restarts == 1
     first.release()
+    scene.source(1)
+    until(lambda: scene.threads() == before)  # the first one's has ended, and holds nothing
     scene.source(1).items.put(SourceError("unplugged"))
     until(lambda: [event for event in events if event["event"] == "camera failed"])
     assert scene.pass_time(RETRY_S) == ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
+from tests.ports import held_ports
 
 from camfleet.node_link import LinkState
 from camfleet.wire import Counters
@@ -145,10 +146,9 @@ def test_a_node_tells_what_is_wrong(scene: Scene) -> None:
 
 
 def test_no_node_is_told() -> None:
-    port = WatchPort(HOST, 0)
-    number = port.number
-    port.close()
-    assert ask(HOST, str(number)) == f"no node answers on {HOST} port {number}: Connection refused"
+    with held_ports(1) as (number,):
+        said = ask(HOST, str(number))
+    assert said == f"no node answers on {HOST} port {number}: Connection refused"
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "x", ""])
