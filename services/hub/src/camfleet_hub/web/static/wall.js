@@ -23,7 +23,7 @@ import { formatPainted, formatPing } from "./message.js";
 import { News } from "./news.js";
 import { Painter } from "./painter.js";
 import { Preferences } from "./preferences.js";
-import { Refused } from "./refused.js";
+import { Rejected } from "./rejected.js";
 import { tellSession } from "./session.js";
 import { sheetsOf } from "./sheets.js";
 import { Sizes, WHOLE } from "./sizes.js";
@@ -63,7 +63,7 @@ const fleet = new Fleet(painter);
 const absent = new Absent();
 const news = new News();
 const header = new Header(preferences.get("search") ?? "", filter);
-const refused = new Refused();
+const rejected = new Rejected();
 const view = new View(preferences, {
   onChange: filter,
   onReset: () => hand.reset(),
@@ -150,7 +150,7 @@ function greet() {
 function read(message) {
   if (message.type === "fleet") {
     followFleet(message.hub, message.cameras);
-    refused.tell(message.refused ?? []);
+    rejected.tell(message.rejected ?? []);
     if (message.ports) tellPorts(message.ports);
     if (message.page && PAGE && message.page !== PAGE) followPage(message.page);
   }
