@@ -123,11 +123,9 @@ export class Controls {
 
   /** @param {Tile} tile */
   #hide(tile) {
-    const { cursor, hand, stage } = this.#parts;
-    const hadFocus = tile.element.contains(document.activeElement);
+    const { hand, stage } = this.#parts;
     if (tile.state !== "online" && stage.tile === tile) stage.close();
     hand.hide(tile);
-    if (hadFocus && tile.element.hidden) cursor.tile?.button.focus();
   }
 
   /** @param {EventTarget | null} target */

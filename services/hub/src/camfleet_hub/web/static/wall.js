@@ -70,8 +70,8 @@ const view = new View(preferences, {
 });
 const layout = new Layout(element("room"), list);
 const periodS = isKiosk ? periodOf(preferences.get("cycle")) : 0;
-const cycle = new Cycle(element("sheet"), periodS, { onTurn: followTurn, isHeld });
-const board = new Board(list, preferences, filter, (all) => cycle.cut(all, fits));
+const cycle = new Cycle(element("sheet"), periodS, { onTurn: rearrange, isHeld });
+const board = new Board(list, preferences, rearrange, (all) => cycle.cut(all, fits));
 const sizes = new Sizes(demandShown);
 const visibility = new Visibility(demandShown);
 const stage = new Stage(element("stage-bar"), followStage);
@@ -79,7 +79,7 @@ const address = new Address(followAddress);
 const demand = new Demand((text) => link.send(text));
 const cursor = new Cursor();
 const kiosk = new Kiosk();
-const hand = new Hand(board, filter);
+const hand = new Hand(board, rearrange);
 const pause = new Pause(fleet, followPause);
 const parts = { board, cursor, cycle, fleet, hand, header, pause, stage };
 const controls = new Controls(list, element("room"), parts);
@@ -228,8 +228,8 @@ function fits(sections) {
   return layout.fits(sections, view.columns);
 }
 
-/** A tile that is turned away leaves the keyboard to one of those that came. */
-function followTurn() {
+/** What is turned away, hidden or pushed off the sheet leaves the keyboard to a tile on it. */
+function rearrange() {
   const focused = document.activeElement;
   filter();
   if (list.contains(focused) && focused?.closest("[hidden]")) cursor.tile?.button.focus();
