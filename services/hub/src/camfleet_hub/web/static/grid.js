@@ -68,11 +68,10 @@ export function aspectOf(cameras) {
 export function fit(shapes, width, height, aspect, leastPx) {
   const spans = shapes.flatMap((shape) => shape.spans);
   if (spans.length > MAX_SHOWN) return null; // those beyond would never get a picture
-  const cells = spans.reduce((sum, span) => sum + span, 0);
   const pack = packer();
   let best = null;
   let most = 0;
-  for (let columns = 1; columns <= Math.max(1, Math.min(cells, MOST_COLUMNS)); columns++) {
+  for (let columns = 1; columns <= Math.max(1, Math.min(lengthOf(spans), MOST_COLUMNS)); columns++) {
     const tile = tileWidth(columns, width);
     const shelves = lowest(shapes, columns, tile / aspect, pack);
     const taken = GAP + shelves.headings * (HEADING + GAP);
@@ -117,10 +116,10 @@ export function scrolled(shapes, chosen, width, height, aspect) {
  * @param {typeof import("./pack.js").packed} pack
  */
 function lowest(shapes, columns, rowPx, pack) {
-  const longest = Math.max(1, ...shapes.map(({ spans }) => spans.length));
+  const deepest = Math.max(0, ...shapes.map(({ spans }) => lengthOf(spans)));
   const isGrouped = shapes.length > 1 && shapes.some(({ hasHeading }) => hasHeading);
   let best = shelved(shapes, columns, 1, pack);
-  for (let depth = 2; isGrouped && depth <= Math.min(longest, MOST_DEPTH); depth++) {
+  for (let depth = 2; isGrouped && depth <= Math.min(deepest, MOST_DEPTH); depth++) {
     const other = shelved(shapes, columns, depth, pack);
     if (sumOf(other, rowPx) < sumOf(best, rowPx)) best = other;
   }
@@ -141,6 +140,14 @@ export function heightOf({ shelves, rowPx }) {
  */
 function sumOf({ rows, headings }, rowPx) {
   return rows * (rowPx + GAP) + headings * (HEADING + GAP);
+}
+
+/**
+ * How many cells long the tiles are, all beside or all below each other.
+ * @param {(1 | 2)[]} spans
+ */
+function lengthOf(spans) {
+  return spans.reduce((sum, span) => sum + span, 0);
 }
 
 /** @param {number} tile its width */
