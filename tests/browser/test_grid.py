@@ -318,6 +318,26 @@ def test_the_page_shows_a_doubled_tile_where_it_was_put(lone_page: Page) -> None
     assert ends[-1] == pytest.approx(tuple(map(max, zip(*ends, strict=True))), abs=0.5)
 
 
+@pytest.mark.parametrize("doubled", [["a/x"], ["a/x", "b/y"], ["a/x", "b/y", "c/z"]])
+def test_few_cameras_do_not_lose_room_to_those_that_are_doubled(
+    lone_page: Page, doubled: list[str]
+) -> None:
+    names = ["a/x", "b/y", "c/z"][: max(2, len(doubled))]
+    open_wall(lone_page, LAPTOP, names)
+    single = min(box["width"] for box in boxes_of(lone_page))
+    lone_page.evaluate("(all) => localStorage.setItem('camfleet.double', all)", json.dumps(doubled))
+    open_wall(lone_page, LAPTOP, names)
+    expect(lone_page.locator(".tile.double")).to_have_count(len(doubled))
+    boxes = dict(zip(names, boxes_of(lone_page), strict=True))
+    assert_apart(list(boxes.values()))
+    assert not lone_page.evaluate(LOOK)["scrolls"]
+    for name in doubled:
+        assert boxes[name]["width"] >= single - GAP
+        assert boxes[name]["height"] * ASPECT >= single
+    for name in set(names) - set(doubled):
+        assert 2 * boxes[name]["width"] + GAP == pytest.approx(boxes[doubled[0]]["width"], abs=0.5)
+
+
 @pytest.mark.parametrize(("size", "count"), [(DESKTOP, 16), (LAPTOP, 8), (LARGE, 40)])
 def test_small_groups_stand_beside_each_other(
     lone_page: Page, size: tuple[int, int], count: int

@@ -69,6 +69,7 @@ export function fit(shapes, width, height, aspect, leastPx) {
   const spans = shapes.flatMap((shape) => shape.spans);
   if (spans.length > MAX_SHOWN) return null; // those beyond would never get a picture
   const pack = packer();
+  const gain = gainOf(spans);
   let best = null;
   let most = 0;
   for (let columns = 1; columns <= Math.max(1, Math.min(lengthOf(spans), MOST_COLUMNS)); columns++) {
@@ -78,8 +79,9 @@ export function fit(shapes, width, height, aspect, leastPx) {
     const share = Math.floor((height - taken) / Math.max(1, shelves.rows)) - GAP;
     for (const { name, heightPx, worth } of captionsOf(tile)) {
       const picture = Math.min(tile, (share - heightPx) * aspect);
-      if (picture < leastPx || picture * worth <= most) continue;
-      most = picture * worth;
+      const value = picture * worth * (columns > 1 ? gain : 1); // one column has room for no double
+      if (picture < leastPx || value <= most) continue;
+      most = value;
       // A row higher than a 4:3 picture only moves the caption away from what it belongs to.
       const rowPx = Math.min(share, Math.ceil(tile / Math.min(aspect, OLD)) + heightPx);
       best = { columns, rowPx, caption: name, shelves };
@@ -148,6 +150,14 @@ function sumOf({ rows, headings }, rowPx) {
  */
 function lengthOf(spans) {
   return spans.reduce((sum, span) => sum + span, 0);
+}
+
+/**
+ * How much larger the pictures are with the doubled ones than without: their sides, on average.
+ * @param {(1 | 2)[]} spans
+ */
+function gainOf(spans) {
+  return Math.sqrt(spans.reduce((sum, span) => sum + span * span, 0) / Math.max(1, spans.length));
 }
 
 /** @param {number} tile its width */
