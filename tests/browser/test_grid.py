@@ -222,6 +222,38 @@ def test_a_doubled_tile_of_a_group_has_two_columns_wherever_there_are_two(lone_p
             assert all(p["column"] + p["span"] <= box["width"] for p in box["places"])
 
 
+DEPTHS: Final = """async ([shapes, columns]) => {
+  const { heightOf, scrolled } = await import("/static/grid.js");
+  const { shelved } = await import("/static/pack.js");
+  const grid = scrolled(shapes, columns, 1280, 720, 4 / 3);
+  const depths = [1, 2, 3, 4, 5, 6, 7, 8];
+  const others = depths.map((depth) => ({ ...grid, shelves: shelved(shapes, columns, depth) }));
+  return [heightOf(grid), Math.min(...others.map(heightOf))];
+}"""
+
+
+def test_no_other_depth_of_the_shelves_makes_a_lower_wall(lone_page: Page) -> None:
+    lone_page.goto("/")
+    chance = random.Random(7)  # noqa: S311 - nothing secret
+    for _ in range(200):
+        groups = [
+            [2 if chance.random() < 0.3 else 1 for _ in range(chance.randint(1, 4))]
+            for _ in range(chance.randint(2, 10))
+        ]
+        shapes = [{"hasHeading": True, "spans": spans} for spans in groups]
+        columns = chance.randint(2, 12)
+        found, lowest = lone_page.evaluate(DEPTHS, [shapes, columns])
+        assert found == lowest, (groups, columns)
+
+
+def test_a_group_of_one_doubled_tile_leaves_room_for_others_beside_it(lone_page: Page) -> None:
+    lone_page.goto("/")
+    lone_page.evaluate("localStorage.setItem('camfleet.double', '[\"n0/c\"]')")
+    open_wall(lone_page, LAPTOP, ["n0/c", "n1/c", "n2/c"], "/?group=node")
+    tops = [box["y"] for one in lone_page.locator(".heading").all() if (box := one.bounding_box())]
+    assert tops == [tops[0]] * 3
+
+
 WORK: Final = """async () => {
   const { fit } = await import("/static/grid.js");
   const Known = Set;
@@ -284,6 +316,26 @@ def test_the_page_shows_a_doubled_tile_where_it_was_put(lone_page: Page) -> None
     # The last in the order, and so at the end of the wall.
     ends = [(box["x"] + box["width"], box["y"] + box["height"]) for box in boxes]
     assert ends[-1] == pytest.approx(tuple(map(max, zip(*ends, strict=True))), abs=0.5)
+
+
+@pytest.mark.parametrize("doubled", [["a/x"], ["a/x", "b/y"], ["a/x", "b/y", "c/z"]])
+def test_few_cameras_do_not_lose_room_to_those_that_are_doubled(
+    lone_page: Page, doubled: list[str]
+) -> None:
+    names = ["a/x", "b/y", "c/z"][: max(2, len(doubled))]
+    open_wall(lone_page, LAPTOP, names)
+    single = min(box["width"] for box in boxes_of(lone_page))
+    lone_page.evaluate("(all) => localStorage.setItem('camfleet.double', all)", json.dumps(doubled))
+    open_wall(lone_page, LAPTOP, names)
+    expect(lone_page.locator(".tile.double")).to_have_count(len(doubled))
+    boxes = dict(zip(names, boxes_of(lone_page), strict=True))
+    assert_apart(list(boxes.values()))
+    assert not lone_page.evaluate(LOOK)["scrolls"]
+    for name in doubled:
+        assert boxes[name]["width"] >= single - GAP
+        assert boxes[name]["height"] * ASPECT >= single
+    for name in set(names) - set(doubled):
+        assert 2 * boxes[name]["width"] + GAP == pytest.approx(boxes[doubled[0]]["width"], abs=0.5)
 
 
 @pytest.mark.parametrize(("size", "count"), [(DESKTOP, 16), (LAPTOP, 8), (LARGE, 40)])

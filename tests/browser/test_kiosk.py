@@ -99,6 +99,28 @@ def test_a_tile_that_is_doubled_has_its_room_at_once(lone_page: Page) -> None:
     assert not lone_page.locator("#room").evaluate(scrolls)
 
 
+def test_the_keyboard_stays_on_a_sheet_whose_last_tile_is_doubled_off_it(lone_page: Page) -> None:
+    open_kiosk(lone_page, "&columns=4&cycle=3600")
+    wait_shown(lone_page, list(NAMES[:6]))
+    picture(lone_page, NAMES[5]).focus()
+    lone_page.keyboard.press("d")
+    expect(picture(lone_page, NAMES[5])).to_be_hidden()
+    expect(picture(lone_page, NAMES[0])).to_be_focused()
+    expect(picture(lone_page, NAMES[0])).to_be_in_viewport(ratio=1)
+    lone_page.keyboard.press("ArrowRight")
+    expect(picture(lone_page, NAMES[1])).to_be_focused()
+
+
+def test_the_keyboard_stays_on_a_sheet_whose_group_is_folded_off_it(lone_page: Page) -> None:
+    open_kiosk(lone_page, "&columns=4&group=node&cycle=3600")
+    expect(lone_page.locator("#sheet")).to_have_text("1 of 3")
+    lone_page.clock.fast_forward(TURN_MS)
+    heading = lone_page.locator(".heading button", has_text="node-3")
+    heading.press("Enter")
+    expect(heading).to_be_hidden()  # what is folded stands on the first sheet
+    expect(lone_page.locator(".tile:visible .open:focus")).to_have_count(1)
+
+
 def test_the_keyboard_stays_on_the_wall_when_it_turns(lone_page: Page) -> None:
     open_kiosk(lone_page, "&columns=4&cycle=3600")
     picture(lone_page, NAMES[3]).focus()

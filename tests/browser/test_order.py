@@ -333,18 +333,18 @@ def test_a_dead_camera_is_hidden_until_it_lives_again(sized: Page) -> None:
 
 def test_a_rejected_camera_and_a_stranger_say_why(sized: Page) -> None:
     rejection = {"reason": "its pictures are too large", "problem": "9 bytes", "age_ms": 100}
-    hub = FakeHub(sized, ("barn/hens",), refused=[])
+    hub = FakeHub(sized, ("barn/hens",), rejected=[])
     hub.cameras["barn/hens"] |= {"age_ms": 4000, "rejection": rejection}
     sized.goto("/")
     hens = tile(sized, "barn/hens")
     expect(hens).to_have_attribute("data-state", "rejected")
     expect(hens.locator(".slate")).to_have_text(re.compile("rejected its pictures are too large"))
-    expect(sized.locator("#refused")).to_be_hidden()
+    expect(sized.locator("#rejected")).to_be_hidden()
     hub.cameras["barn/hens"]["age_ms"] = 40  # a newer one was accepted
-    hub.tell(refused=[rejection | {"sender": "<b>attic", "reason": "this hub is full"}])
+    hub.tell(rejected=[rejection | {"sender": "<b>attic", "reason": "this hub is full"}])
     expect(hens).to_have_attribute("data-state", "online")
     sized.get_by_role("button", name="1 rejected").click()
-    expect(sized.locator("#refused-menu li")).to_have_text("<b>attic: this hub is full 9 bytes")
+    expect(sized.locator("#rejected-menu li")).to_have_text("<b>attic: this hub is full 9 bytes")
 
 
 def test_a_restarted_hub_moves_nothing_and_shows_the_last_pictures(lone_page: Page) -> None:

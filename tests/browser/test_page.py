@@ -33,7 +33,7 @@ new PerformanceObserver((list) => {
 def fill(page: Page) -> FakeHub:
     """A wall with a tile of every state."""
     rejection = {"reason": "this hub is full", "problem": "4 cameras", "age_ms": 100}
-    hub = FakeHub(page, refused=[rejection | {"sender": "attic"}])
+    hub = FakeHub(page, rejected=[rejection | {"sender": "attic"}])
     hub.cameras["barn/hens"] |= {"state": "stale", "age_ms": 5000}
     hub.cameras["garden/gate"] |= {"state": "offline", "age_ms": 50_000}
     hub.cameras["garden/pond"] |= {"age_ms": 4000, "rejection": rejection}
@@ -75,7 +75,7 @@ def test_axe_finds_no_serious_fault_on_a_phone_the_stage_and_an_empty_wall(
     hub.cameras = {}
     lone_page.goto("/?kiosk")
     expect(lone_page.locator("#empty")).to_be_visible()
-    expect(lone_page.locator("#empty .refused-list")).to_contain_text("attic: this hub is full")
+    expect(lone_page.locator("#empty .rejected-list")).to_contain_text("attic: this hub is full")
     assert faults(lone_page) == []
 
 
@@ -138,7 +138,7 @@ def test_nothing_shifts_while_the_page_loads_and_the_fleet_lives(
     ):
         for told in hub.cameras.values():
             told.update(change)
-        hub.tell(refused=[{"sender": "x", "reason": "y", "problem": "z", "age_ms": 1}])
+        hub.tell(rejected=[{"sender": "x", "reason": "y", "problem": "z", "age_ms": 1}])
         last = tile(lone_page, "porch/door")
         state = "rejected" if "rejection" in change else hub.cameras["porch/door"]["state"]
         expect(last).to_have_attribute("data-state", state)

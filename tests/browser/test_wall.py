@@ -172,13 +172,13 @@ def test_a_sender_that_is_rejected_is_told_of_with_its_reason(wall: Wall, page: 
     with imagezmq.ImageSender(connect_to=wall.imagezmq_address) as sender:
         broken = np.frombuffer(b"no picture at all", np.uint8)
         sender.send_jpg("gate", broken)
-        told = page.locator("#empty .refused-list li")
+        told = page.locator("#empty .rejected-list li")
         expect(told).to_have_text(re.compile("^imagezmq: what it sends is no picture"))
         sender.send_image("gate", np.full((120, 160, 3), 128, np.uint8))
         page.wait_for_function("() => window.painted['imagezmq/gate']")
         sender.send_jpg("gate", broken)  # once more: it is told for some seconds only
     page.get_by_role("button", name="1 rejected").click()
-    expect(page.locator("#refused-menu li")).to_contain_text("what it sends is no picture")
+    expect(page.locator("#rejected-menu li")).to_contain_text("what it sends is no picture")
 
 
 def test_a_viewer_that_never_acknowledges_gets_one_frame_and_slows_nobody(

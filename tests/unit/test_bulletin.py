@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from camfleet.errors import Reason
 from camfleet_hub.permission import ANYBODY, Identity, Role, Sight, parse_cameras
 from camfleet_hub.web.bell import Bell
 from camfleet_hub.web.bulletin import Bulletin
@@ -49,6 +50,13 @@ async def test_who_may_not_see_a_camera_is_not_told_of_it(feed: Feed) -> None:
     part = json.loads(await anext(made.editions(Sight(feed.fleet, viewer))))
     assert [camera["id"] for camera in whole["cameras"]] == ["pi/front", "pi/pond"]
     assert [camera["id"] for camera in part["cameras"]] == ["pi/pond"]
+
+
+async def test_a_sender_that_is_rejected_and_has_no_camera_is_told_of_by_name(feed: Feed) -> None:
+    feed.reject("attic", Reason.TOO_MANY)
+    told = json.loads(await anext(bulletin(feed).editions(Sight(feed.fleet, ANYBODY))))
+    [rejected] = told["rejected"]
+    assert (rejected["sender"], rejected["reason"]) == ("attic", "this hub is full")
 
 
 async def test_a_new_camera_is_told_at_once(feed: Feed) -> None:

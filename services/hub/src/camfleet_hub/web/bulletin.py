@@ -69,6 +69,6 @@ class Bulletin:
             for stream in sight.streams()
             if stream.profile == MAIN
         ]
-        refused = [models.rejected_sender(one, now_ns).model_dump() for one in sight.rejections()]
-        message = self._about | {"cameras": cameras, "refused": refused}
+        rejected = [models.rejected_sender(one, now_ns).model_dump() for one in sight.rejections()]
+        message = self._about | {"cameras": cameras, "rejected": rejected}
         return json.dumps(message, ensure_ascii=False, separators=(",", ":"))

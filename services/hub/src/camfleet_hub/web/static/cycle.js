@@ -3,6 +3,10 @@
  * @module
  */
 
+import { sheetsOf } from "./sheets.js";
+
+/** @typedef {import("./board.js").Section} Section */
+
 const USUAL_S = 20;
 const SHORTEST_S = 2; // pictures have to come, and eyes to find them
 const LONGEST_S = 86_400;
@@ -20,34 +24,34 @@ export function periodOf(asked) {
 /** The sheet that is shown, of however many there are now. */
 export class Cycle {
   #place;
+  #isTurning;
+  #onTurn;
   #isHeld;
   #sheet = 0;
   #count = 1;
 
   /**
    * @param {HTMLElement} place where its number is told
-   * @param {number} periodS
+   * @param {number} periodS 0 for a wall without sheets
    * @param {{onTurn: () => void, isHeld: () => boolean}} handlers a sheet that is held stays
    */
   constructor(place, periodS, { onTurn, isHeld }) {
     this.#place = place;
+    this.#isTurning = Boolean(periodS);
+    this.#onTurn = onTurn;
     this.#isHeld = isHeld;
-    if (!periodS) return;
-    setInterval(() => isHeld() || document.hidden || (this.turn(1) && onTurn()), 1000 * periodS);
-  }
-
-  /** How many sheets there were last. */
-  get count() {
-    return this.#count;
+    if (periodS) setInterval(() => isHeld() || document.hidden || this.turn(1), 1000 * periodS);
   }
 
   /**
-   * The sheet that is shown of these.
-   * @template Sheet
-   * @param {Sheet[]} sheets
-   * @returns {Sheet}
+   * What stands on the sheet that is shown; of a wall without sheets, all.
+   * @param {Section[]} sections
+   * @param {(sections: Section[]) => boolean} fits
+   * @returns {Section[]}
    */
-  pick(sheets) {
+  cut(sections, fits) {
+    if (!this.#isTurning) return sections;
+    const sheets = sheetsOf(sections, fits, this.#count);
     this.#count = sheets.length;
     this.#sheet = Math.min(this.#sheet, sheets.length - 1);
     this.tell();
@@ -55,12 +59,15 @@ export class Cycle {
   }
 
   /**
+   * Show another sheet of the wall.
    * @param {number} step
-   * @returns {boolean} whether there is another sheet
+   * @returns {boolean} whether there is one
    */
   turn(step) {
+    if (this.#count < 2) return false;
     this.#sheet = (this.#sheet + step + this.#count) % this.#count;
-    return this.#count > 1;
+    this.#onTurn();
+    return true;
   }
 
   /** Tell the sheet's number, and whether it stays. */

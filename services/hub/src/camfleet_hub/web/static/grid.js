@@ -68,19 +68,20 @@ export function aspectOf(cameras) {
 export function fit(shapes, width, height, aspect, leastPx) {
   const spans = shapes.flatMap((shape) => shape.spans);
   if (spans.length > MAX_SHOWN) return null; // those beyond would never get a picture
-  const cells = spans.reduce((sum, span) => sum + span, 0);
   const pack = packer();
+  const gain = gainOf(spans);
   let best = null;
   let most = 0;
-  for (let columns = 1; columns <= Math.max(1, Math.min(cells, MOST_COLUMNS)); columns++) {
+  for (let columns = 1; columns <= Math.max(1, Math.min(lengthOf(spans), MOST_COLUMNS)); columns++) {
     const tile = tileWidth(columns, width);
     const shelves = lowest(shapes, columns, tile / aspect, pack);
     const taken = GAP + shelves.headings * (HEADING + GAP);
     const share = Math.floor((height - taken) / Math.max(1, shelves.rows)) - GAP;
     for (const { name, heightPx, worth } of captionsOf(tile)) {
       const picture = Math.min(tile, (share - heightPx) * aspect);
-      if (picture < leastPx || picture * worth <= most) continue;
-      most = picture * worth;
+      const value = picture * worth * (columns > 1 ? gain : 1); // one column has room for no double
+      if (picture < leastPx || value <= most) continue;
+      most = value;
       // A row higher than a 4:3 picture only moves the caption away from what it belongs to.
       const rowPx = Math.min(share, Math.ceil(tile / Math.min(aspect, OLD)) + heightPx);
       best = { columns, rowPx, caption: name, shelves };
@@ -117,10 +118,10 @@ export function scrolled(shapes, chosen, width, height, aspect) {
  * @param {typeof import("./pack.js").packed} pack
  */
 function lowest(shapes, columns, rowPx, pack) {
-  const longest = Math.max(1, ...shapes.map(({ spans }) => spans.length));
+  const deepest = Math.max(0, ...shapes.map(({ spans }) => lengthOf(spans)));
   const isGrouped = shapes.length > 1 && shapes.some(({ hasHeading }) => hasHeading);
   let best = shelved(shapes, columns, 1, pack);
-  for (let depth = 2; isGrouped && depth <= Math.min(longest, MOST_DEPTH); depth++) {
+  for (let depth = 2; isGrouped && depth <= Math.min(deepest, MOST_DEPTH); depth++) {
     const other = shelved(shapes, columns, depth, pack);
     if (sumOf(other, rowPx) < sumOf(best, rowPx)) best = other;
   }
@@ -141,6 +142,22 @@ export function heightOf({ shelves, rowPx }) {
  */
 function sumOf({ rows, headings }, rowPx) {
   return rows * (rowPx + GAP) + headings * (HEADING + GAP);
+}
+
+/**
+ * How many cells long the tiles are, all beside or all below each other.
+ * @param {(1 | 2)[]} spans
+ */
+function lengthOf(spans) {
+  return spans.reduce((sum, span) => sum + span, 0);
+}
+
+/**
+ * How much larger the pictures are with the doubled ones than without: their sides, on average.
+ * @param {(1 | 2)[]} spans
+ */
+function gainOf(spans) {
+  return Math.sqrt(spans.reduce((sum, span) => sum + span * span, 0) / Math.max(1, spans.length));
 }
 
 /** @param {number} tile its width */

@@ -25,7 +25,7 @@
 
 /** @typedef {{reason: string, problem: string, age_ms: number}} Rejection in words */
 /** @typedef {{reason: "goodbye" | "silent" | "revoked" | "rejected", detail: string}} Gone in words */
-/** @typedef {Rejection & {sender: string}} Refused of a sender without a tile */
+/** @typedef {Rejection & {sender: string}} RejectedSender it has no tile */
 
 /** @typedef {{nodes: number, imagezmq: number}} Ports where cameras connect to */
 
@@ -36,7 +36,7 @@
  * @property {Camera[]} cameras
  * @property {Ports} [ports]
  * @property {string} [page] which version of this page the hub has
- * @property {Refused[]} [refused]
+ * @property {RejectedSender[]} [rejected]
  */
 
 /**

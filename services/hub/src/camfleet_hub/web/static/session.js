@@ -1,5 +1,6 @@
 /**
- * Who is logged in on this browser, in words. What one may do, the hub decides.
+ * Who is logged in on this browser, and where nobody is who needs to be. What one may do, the hub
+ * decides.
  * @module
  */
 
@@ -12,4 +13,11 @@ export async function tellSession(place) {
   if (!answer?.ok) return;
   const { name, role, sees_everything: seesAll } = await answer.json();
   place.textContent = `${name}, ${role}${seesAll ? "" : " of some cameras"}`;
+}
+
+/** Where the hub wants a log-in, its page for that comes in place of this one. */
+export async function seekLogin() {
+  const asked = { method: "HEAD", redirect: "manual", headers: { Accept: "text/html" } };
+  const answer = await fetch("/", /** @type {RequestInit} */ (asked)).catch(() => null);
+  if (answer?.type === "opaqueredirect") location.reload();
 }

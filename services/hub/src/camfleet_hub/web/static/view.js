@@ -3,6 +3,8 @@
  * @module
  */
 
+import { say } from "./speech.js";
+
 /** @typedef {import("./preferences.js").Preferences} Preferences */
 
 const CHOICES = ["columns", "group", "theme"];
@@ -11,7 +13,6 @@ const CHOICES = ["columns", "group", "theme"];
  * @typedef {object} Handlers
  * @property {() => void} onChange
  * @property {() => void} onReset
- * @property {(isArranging: boolean) => void} onArrange
  * @property {() => void} onHidden
  */
 
@@ -25,12 +26,12 @@ export class View {
    * @param {Preferences} preferences
    * @param {Handlers} handlers
    */
-  constructor(preferences, { onChange, onReset, onArrange, onHidden }) {
+  constructor(preferences, { onChange, onReset, onHidden }) {
     this.#preferences = preferences;
     for (const name of CHOICES) this.#follow(name, onChange);
     document.getElementById("reset")?.addEventListener("click", onReset);
     this.#hidden.addEventListener("click", onHidden);
-    this.#arrange.addEventListener("click", () => onArrange(this.toggleArranging()));
+    this.#arrange.addEventListener("click", () => this.#toggleArranging());
     this.#paint();
   }
 
@@ -43,14 +44,11 @@ export class View {
     return this.#preferences.get("group") ?? "none";
   }
 
-  /**
-   * Whether every tile shows its handle, for fingers.
-   * @returns {boolean} the new state
-   */
-  toggleArranging() {
+  /** Every tile shows its handle, for fingers, or no longer does. */
+  #toggleArranging() {
     const isArranging = document.body.classList.toggle("arranging");
     this.#arrange.setAttribute("aria-pressed", String(isArranging));
-    return isArranging;
+    say(isArranging ? "arrange by hand: on" : "arrange by hand: off");
   }
 
   /**

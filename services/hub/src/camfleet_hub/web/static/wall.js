@@ -8,32 +8,30 @@ import { Absent } from "./absent.js";
 import { Address } from "./address.js";
 import { Board } from "./board.js";
 import { browserMs, HubClock } from "./clock.js";
+import { Controls } from "./controls.js";
 import { Cursor } from "./cursor.js";
 import { Cycle, periodOf } from "./cycle.js";
 import { Demand } from "./demand.js";
-import { Drag } from "./drag.js";
+import { Empty } from "./empty.js";
 import { Fleet } from "./fleet.js";
 import { Hand } from "./hand.js";
 import { Header } from "./header.js";
-import { listen } from "./keys.js";
 import { Kiosk } from "./kiosk.js";
 import { Layout } from "./layout.js";
 import { Link } from "./link.js";
 import { formatPainted, formatPing } from "./message.js";
 import { News } from "./news.js";
 import { Painter } from "./painter.js";
+import { Pause } from "./pause.js";
 import { Preferences } from "./preferences.js";
-import { Refused } from "./refused.js";
-import { tellSession } from "./session.js";
-import { sheetsOf } from "./sheets.js";
+import { Rejected } from "./rejected.js";
+import { seekLogin, tellSession } from "./session.js";
 import { Sizes, WHOLE } from "./sizes.js";
-import { announce, say } from "./speech.js";
+import { announce } from "./speech.js";
 import { Stage } from "./stage.js";
 import { View } from "./view.js";
 import { Visibility } from "./visibility.js";
-import { Walk } from "./walk.js";
 
-/** @typedef {import("./board.js").Section} Section */
 /** @typedef {import("./link.js").LinkState} LinkState */
 /** @typedef {import("./message.js").Camera} Camera */
 /** @typedef {import("./message.js").Frame} Frame */
@@ -63,17 +61,17 @@ const fleet = new Fleet(painter);
 const absent = new Absent();
 const news = new News();
 const header = new Header(preferences.get("search") ?? "", filter);
-const refused = new Refused();
+const empty = new Empty();
+const rejected = new Rejected();
 const view = new View(preferences, {
   onChange: filter,
   onReset: () => hand.reset(),
-  onArrange: (isOn) => say(isOn ? "arrange by hand: on" : "arrange by hand: off"),
   onHidden: () => hand.toggleHidden(),
 });
 const layout = new Layout(element("room"), list);
 const periodS = isKiosk ? periodOf(preferences.get("cycle")) : 0;
-const cycle = new Cycle(element("sheet"), periodS, { onTurn: followTurn, isHeld });
-const board = new Board(list, preferences, filter, turnTo);
+const cycle = new Cycle(element("sheet"), periodS, { onTurn: rearrange, isHeld });
+const board = new Board(list, preferences, rearrange, (all) => cycle.cut(all, fits));
 const sizes = new Sizes(demandShown);
 const visibility = new Visibility(demandShown);
 const stage = new Stage(element("stage-bar"), followStage);
@@ -81,45 +79,20 @@ const address = new Address(followAddress);
 const demand = new Demand((text) => link.send(text));
 const cursor = new Cursor();
 const kiosk = new Kiosk();
-const hand = new Hand(board, filter);
-const walk = new Walk(board, cursor, turn);
-const drag = new Drag(list, element("room"), {
-  find: tileAt,
-  onBegin: () => hand.lift(),
-  onOver: (tile, target) => hand.place(tile, target),
-  onEnd: (tile, isDone) => hand.land(tile, isDone),
-});
+const hand = new Hand(board, rearrange);
+const pause = new Pause(fleet, followPause);
+const parts = { board, cursor, cycle, fleet, hand, header, pause, stage };
+const controls = new Controls(list, element("room"), parts);
 let isLinked = false;
-let isPaused = false;
 
-listen({
-  move,
-  carry,
-  leave: () => drag.cancel() || stage.close(),
-  snapshot,
-  search: () => header.focusSearch(),
-  pause: () => cursor.tile && pause([cursor.tile], !cursor.tile.isPaused),
-  pauseAll: () => pauseAll(!isPaused),
-  resize: () => cursor.tile && hand.resize(cursor.tile),
-  hide: () => cursor.tile && hide(cursor.tile),
-  help,
-  isStaged: () => Boolean(stage.tile),
-});
 list.addEventListener("painted", (event) => count(/** @type {CustomEvent} */ (event).detail));
-list.addEventListener("click", act);
-list.addEventListener("focusin", (event) => cursor.set(tileAt(event.target)));
-element("previous").addEventListener("click", () => move(-1, 0));
-element("next").addEventListener("click", () => move(1, 0));
-element("close").addEventListener("click", () => stage.close());
-element("pause").addEventListener("click", () => pauseAll(!isPaused));
-element("help-button").addEventListener("click", help);
 document.addEventListener("visibilitychange", () => document.hidden || link.hurry());
 new ResizeObserver(periodS ? filter : arrange).observe(element("room"));
-for (const host of document.querySelectorAll(".host")) host.textContent = location.hostname;
 setInterval(ping, PING_MS);
 setInterval(tell, WORDS_MS);
 if (isKiosk) kiosk.start();
 if (!element("logout").hidden) void tellSession(element("user"));
+controls.listen();
 link.start();
 
 // From the hub
@@ -130,13 +103,6 @@ function followLink(state) {
   header.tellLink(state);
   if (isLinked) greet();
   tell();
-}
-
-/** Where the hub wants a log-in, its page for that comes in place of this one. */
-async function seekLogin() {
-  const asked = { method: "HEAD", redirect: "manual", headers: { Accept: "text/html" } };
-  const answer = await fetch("/", /** @type {RequestInit} */ (asked)).catch(() => null);
-  if (answer?.type === "opaqueredirect") location.reload();
 }
 
 /** The pings go first, so that the hub's time is known before the first frame comes. */
@@ -150,11 +116,10 @@ function greet() {
 function read(message) {
   if (message.type === "fleet") {
     followFleet(message.hub, message.cameras);
-    refused.tell(message.refused ?? []);
-    if (message.ports) tellPorts(message.ports);
+    rejected.tell(message.rejected ?? []);
+    if (message.ports) empty.tellPorts(message.ports);
     if (message.page && PAGE && message.page !== PAGE) followPage(message.page);
-  }
-  else if (message.type === "clock") {
+  } else if (message.type === "clock") {
     clock.add(message.sent_ms, message.received_ms, message.replied_ms, browserMs());
   } else if (message.type === "error") header.tellProblem(message.message);
   // A type that is unknown here belongs to a newer hub, which can do without an answer.
@@ -174,7 +139,7 @@ function followFleet(hub, cameras) {
   for (const tile of added) {
     visibility.watch(tile.element);
     sizes.watch(tile.element);
-    tile.pause(isPaused, nowMs);
+    tile.pause(pause.isWhole, nowMs);
   }
   filter();
   if (added.length) followAddress();
@@ -185,12 +150,6 @@ function followFleet(hub, cameras) {
 function followPage(page) {
   if (isKiosk) kiosk.reload(page);
   else header.tellOutdated();
-}
-
-/** @param {import("./message.js").Ports} ports */
-function tellPorts({ nodes, imagezmq }) {
-  element("nodes-port").textContent = String(nodes);
-  element("imagezmq-port").textContent = String(imagezmq);
 }
 
 /** @param {Tile} tile */
@@ -253,8 +212,7 @@ function tell() {
 
 function filter() {
   board.arrange(fleet.tiles, header.search, view.grouping);
-  element("empty").hidden = fleet.tiles.length > 0;
-  element("none").hidden = board.sections.some(({ tiles }) => tiles.length) || !fleet.tiles.length;
+  empty.show(fleet.tiles.length > 0, board.sections.some(({ tiles }) => tiles.length));
   view.tellHidden(board.hiddenCount, board.showsHidden);
   cursor.settle(stage.tile ? [stage.tile] : board.tiles);
   arrange();
@@ -265,28 +223,13 @@ function arrange() {
   layout.arrange(board.sections, view.columns, !isKiosk);
 }
 
-/**
- * What stands on the sheet that is shown; of a wall without sheets, all.
- * @param {Section[]} sections
- */
-function turnTo(sections) {
-  if (!periodS) return sections;
-  return cycle.pick(sheetsOf(sections, (some) => layout.fits(some, view.columns), cycle.count));
+/** @param {import("./board.js").Section[]} sections */
+function fits(sections) {
+  return layout.fits(sections, view.columns);
 }
 
-/**
- * Show another sheet of the wall.
- * @param {number} step
- * @returns {boolean} whether there is one
- */
-function turn(step) {
-  const isTurned = cycle.turn(step);
-  if (isTurned) filter();
-  return isTurned;
-}
-
-/** A tile that is turned away leaves the keyboard to one of those that came. */
-function followTurn() {
+/** What is turned away, hidden or pushed off the sheet leaves the keyboard to a tile on it. */
+function rearrange() {
   const focused = document.activeElement;
   filter();
   if (list.contains(focused) && focused?.closest("[hidden]")) cursor.tile?.button.focus();
@@ -294,83 +237,13 @@ function followTurn() {
 
 /** Whether somebody wants to go on looking at this sheet. */
 function isHeld() {
-  return isPaused || Boolean(stage.tile) || board.tiles.some((tile) => tile.isPaused);
+  return pause.isWhole || Boolean(stage.tile) || board.tiles.some((tile) => tile.isPaused);
 }
 
-/** @type {Record<string, (tile: Tile) => void>} what the buttons of a tile do */
-const ACTS = {
-  open: (tile) => stage.show(tile),
-  move: () => say("drag it, or press Shift and an arrow key"),
-  pause: (tile) => pause([tile], !tile.isPaused),
-  resize: (tile) => hand.resize(tile),
-  hide,
-};
-
-/** @param {Event} event */
-function act(event) {
-  const button = event.target instanceof Element && event.target.closest("button");
-  const tile = tileAt(event.target);
-  if (button && tile && Object.hasOwn(ACTS, button.classList[0])) {
-    ACTS[button.classList[0]](tile);
-  }
-}
-
-/**
- * @param {number} columns
- * @param {number} rows
- */
-function move(columns, rows) {
-  const tile = walk.next(columns, rows, Boolean(stage.tile));
-  if (!tile) return;
-  if (stage.tile) stage.show(tile);
-  else tile.button.focus();
-}
-
-// What a person makes of the wall
-
-/**
- * @param {number} columns
- * @param {number} rows
- */
-function carry(columns, rows) {
-  const tile = cursor.tile;
-  const target = walk.beside(columns, rows);
-  if (stage.tile || !tile || !target || target === tile) return;
-  hand.place(tile, target);
-  tile.button.focus();
-  hand.tellPlace(tile);
-}
-
-/** @param {Tile} tile */
-function hide(tile) {
-  const hadFocus = tile.element.contains(document.activeElement);
-  if (tile.state !== "online" && stage.tile === tile) stage.close();
-  hand.hide(tile);
-  if (hadFocus && tile.element.hidden) cursor.tile?.button.focus();
-}
-
-/**
- * @param {Tile[]} tiles
- * @param {boolean} isOn
- */
-function pause(tiles, isOn) {
-  for (const tile of tiles) tile.pause(isOn, browserMs());
-  if (tiles.length === 1) say(`${tiles[0].spoken}: ${isOn ? "paused" : "live"}`);
+function followPause() {
   demandShown();
   cycle.tell();
   tell();
-}
-
-/** @param {boolean} isOn */
-function pauseAll(isOn) {
-  isPaused = isOn;
-  element("pause").textContent = isOn ? "Resume" : "Pause";
-  pause(fleet.tiles, isOn);
-  say(isOn ? "all paused" : "all live");
-}
-
-function help() {
-  document.querySelector("dialog")?.showModal();
 }
 
 // The stage and the page's address follow each other
@@ -386,16 +259,6 @@ function followAddress() {
   const tile = camera === null ? undefined : fleet.ofCamera(camera);
   if (tile) stage.show(tile);
   else if (camera === null) stage.close();
-}
-
-function snapshot() {
-  if (cursor.tile?.hasPicture) cursor.tile.snapshot.click();
-}
-
-/** @param {EventTarget | null} target */
-function tileAt(target) {
-  const found = target instanceof Element && target.closest("[data-camera]");
-  return (found && fleet.ofCamera(found.getAttribute("data-camera") ?? "")) || null;
 }
 
 /** @param {string} id */

@@ -3,26 +3,26 @@
  * @module
  */
 
-/** @typedef {import("./message.js").Refused} Refusal */
+/** @typedef {import("./message.js").RejectedSender} RejectedSender */
 
 /** A button in the bar, and the list that it opens; on an empty wall the list stands there. */
-export class Refused {
-  #button = /** @type {HTMLElement} */ (document.getElementById("refused"));
-  #lists = document.querySelectorAll(".refused-list");
+export class Rejected {
+  #button = /** @type {HTMLElement} */ (document.getElementById("rejected"));
+  #lists = document.querySelectorAll(".rejected-list");
   #text = "";
 
-  /** @param {Refusal[]} refusals */
-  tell(refusals) {
-    const text = JSON.stringify(refusals);
+  /** @param {RejectedSender[]} senders */
+  tell(senders) {
+    const text = JSON.stringify(senders);
     if (text === this.#text) return;
     this.#text = text;
-    this.#button.hidden = !refusals.length;
-    this.#button.textContent = `${refusals.length} rejected`;
-    for (const list of this.#lists) list.replaceChildren(...refusals.map(item));
+    this.#button.hidden = !senders.length;
+    this.#button.textContent = `${senders.length} rejected`;
+    for (const list of this.#lists) list.replaceChildren(...senders.map(item));
   }
 }
 
-/** @param {Refusal} refusal */
+/** @param {RejectedSender} rejected */
 function item({ sender, reason, problem }) {
   const element = document.createElement("li");
   const name = document.createElement("bdi");
