@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Page, expect
 from prometheus_client.parser import text_string_to_metric_families
+from tests.browser.fake_hub import FakeHub
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Wall
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 DEADLINE_S = 45.0
 CAMERA = "garden/front"
 CANVAS = f'.tile[data-camera="{CAMERA}"] canvas'
+PAGE_LAYERS = 3  # the page itself, and what of it scrolls
 SANE_S = 5.0  # not a measure of speed: more than that means that something is wrong
 
 
@@ -200,3 +202,29 @@ def test_a_size_is_rounded_up_so_that_it_changes_seldom(lone_page: Page) -> None
         }"""
     )
     assert found == [0, 16, 160, 176, 320, 65535]
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
+def test_captions_are_not_laid_over_the_pictures_again_at_each_paint(
+    lone_page: Page, size: tuple[int, int]
+) -> None:
+    lone_page.set_viewport_size({"width": size[0], "height": size[1]})
+    names = [f"node/cam{number:02}" for number in range(40)]
+    FakeHub(lone_page, tuple(names))
+    lone_page.goto("/")
+    expect(lone_page.locator(".tile[data-state=online][data-painted]")).to_have_count(len(names))
+    layers: list[dict[str, Any]] = []
+
+    def take(told: dict[str, Any]) -> None:
+        layers[:] = told.get("layers", layers)
+
+    browser = lone_page.context.new_cdp_session(lone_page)
+    browser.on("LayerTree.layerTreeDidChange", take)
+    browser.send("DOM.enable")
+    browser.send("LayerTree.enable")
+    deadline = time.monotonic() + DEADLINE_S
+    # Each canvas is a layer, as is the page below them; before that a few of them may be missing.
+    while not 0 < sum(layer["drawsContent"] for layer in layers) - len(names) <= PAGE_LAYERS:
+        drawn = [(one["width"], one["height"]) for one in layers if one["drawsContent"]]
+        assert time.monotonic() < deadline, drawn
+        lone_page.wait_for_timeout(50)
