@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -182,6 +183,8 @@ def test_tiles_lie_on_no_other_and_single_ones_are_read_in_order(lone_page: Page
         ([1] * 5 + [2] + [1] * 3 + [2, 1, 1, 1], 4, 5),
         ([2, 2, 2], 6, 2),
         ([1] * 12 + [2], 4, 4),
+        ([2] * 4, 4, 4),
+        ([2, 2, 2, 2, 1, 1, 1, 1], 5, 4),
     ],
 )
 def test_a_doubled_tile_leaves_no_cell_empty(
@@ -196,6 +199,29 @@ def test_a_doubled_tile_leaves_no_cell_empty(
     holes = sorted(whole - taken)
     # What remains is the end of the last row, as with single tiles.
     assert all(row == rows - 1 for row, _ in holes), holes
+
+
+def rows_in_turn(spans: list[int], columns: int) -> int:
+    """The rows of a wall that gives each doubled tile the first free place, then single ones."""
+    taken: set[tuple[int, int]] = set()
+    for span in sorted(min(span, columns) for span in spans)[::-1]:
+        places = ({"row": at // columns, "column": at % columns, "span": span} for at in count())
+        taken |= next(
+            found
+            for place in places
+            if place["column"] + span <= columns and not (found := cells(place)) & taken
+        )
+    return max((row + 1 for row, _ in taken), default=0)
+
+
+def test_a_wall_is_no_higher_than_with_its_doubled_tiles_in_turn(lone_page: Page) -> None:
+    lone_page.goto("/")
+    chance = random.Random(8)  # noqa: S311 - nothing secret
+    for _ in range(200):
+        columns = chance.randint(1, 9)
+        spans = [2 if chance.random() < 0.6 else 1 for _ in range(chance.randint(1, 20))]
+        found = lone_page.evaluate(PACK, [spans, columns])
+        assert found["rows"] <= rows_in_turn(spans, columns), (spans, columns)
 
 
 SHELVE: Final = """async ([shapes, columns, depth]) => {
@@ -262,7 +288,7 @@ WORK: Final = """async () => {
   const shape = { hasHeading: true, spans: [2, 1, 1, 1] };
   fit(Array.from({ length: 60 }, () => structuredClone(shape)), 1920, 1080, 4 / 3, 10);
   globalThis.Set = Known;
-  return packed; // each packing of a group with a doubled tile makes one set
+  return packed; // a packing with a doubled tile makes one set, and where that has holes another
 }"""
 
 

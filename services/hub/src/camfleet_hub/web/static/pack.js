@@ -30,7 +30,8 @@
  */
 
 /**
- * Put tiles into columns without a hole, wherever there is a way to.
+ * Put tiles into columns without a hole, wherever that is found. Many doubled ones near their
+ * places leave gaps between them that none fits into; then each has the first place that is free.
  * @param {(1 | 2)[]} spans
  * @param {number} columns
  * @returns {{rows: number, places: Place[]}}
@@ -38,28 +39,12 @@
 export function packed(spans, columns) {
   if (!spans.includes(2)) return inRows(spans.length, columns);
   const sizes = spans.map((span) => Math.min(span, columns));
-  const least = Math.ceil(sizes.reduce((sum, size) => sum + size * size, 0) / columns);
-  /** @type {Set<number>} */
-  const taken = new Set();
-  /** @type {Place[]} */
-  const places = Array(spans.length);
-  /** @param {number} i @param {number} at @param {number} span */
-  const put = (i, at, span) => {
-    for (const cell of cellsOf(at, span, columns)) taken.add(cell);
-    places[i] = { column: at % columns, row: Math.floor(at / columns), span };
-  };
-  let before = 0;
-  sizes.forEach((size, i) => {
-    if (size > 1) put(i, freeFor(before, columns, least, taken), size);
-    before += size * size;
-  });
-  let at = 0;
-  sizes.forEach((size, i) => {
-    if (size > 1) return;
-    while (taken.has(at)) at += 1;
-    put(i, at, size);
-  });
-  return { rows: places.reduce((most, { row, span }) => Math.max(most, row + span), 0), places };
+  const cells = sizes.reduce((sum, size) => sum + size * size, 0);
+  const least = Math.max(...sizes, Math.ceil(cells / columns));
+  const near = put(sizes, columns, least, (before) => before);
+  if (near.rows === least) return near;
+  const first = put(sizes, columns, least, () => 0);
+  return first.rows < near.rows ? first : near;
 }
 
 /**
@@ -106,6 +91,37 @@ export function shelved(shapes, columns, depth, pack = packed) {
   }
   leave();
   return shelves;
+}
+
+/**
+ * The doubled ones first, each as near as can be to where it is wanted; single ones fill the rest.
+ * @param {number[]} sizes
+ * @param {number} columns
+ * @param {number} least rows that hold all of them
+ * @param {(before: number) => number} wanted a cell, by how many the tiles before it take
+ */
+function put(sizes, columns, least, wanted) {
+  /** @type {Set<number>} */
+  const taken = new Set();
+  /** @type {Place[]} */
+  const places = Array(sizes.length);
+  /** @param {number} i @param {number} at @param {number} span */
+  const take = (i, at, span) => {
+    for (const cell of cellsOf(at, span, columns)) taken.add(cell);
+    places[i] = { column: at % columns, row: Math.floor(at / columns), span };
+  };
+  let before = 0;
+  sizes.forEach((size, i) => {
+    if (size > 1) take(i, freeFor(wanted(before), columns, least, taken), size);
+    before += size * size;
+  });
+  let at = 0;
+  sizes.forEach((size, i) => {
+    if (size > 1) return;
+    while (taken.has(at)) at += 1;
+    take(i, at, size);
+  });
+  return { rows: places.reduce((most, { row, span }) => Math.max(most, row + span), 0), places };
 }
 
 /**
