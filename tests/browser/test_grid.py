@@ -114,6 +114,17 @@ def test_no_more_tiles_are_seen_at_once_than_the_hub_sends(lone_page: Page) -> N
     assert lone_page.evaluate(FIT, [0, False]) == 1
 
 
+BURIED: Final = """(tile) => {
+  const canvas = tile.querySelector("canvas");
+  const above = (part, { left, right, top, bottom } = part.getBoundingClientRect()) => {
+    const found = document.elementsFromPoint((left + right) / 2, (top + bottom) / 2);
+    return found.includes(part) && !found.slice(0, found.indexOf(part)).includes(canvas);
+  };
+  const parts = [".latency", ".fps", ".age"].map((one) => tile.querySelector(one));
+  return parts.filter((one) => !above(one)).map((one) => one.className);
+}"""
+
+
 @pytest.mark.parametrize(("size", "count"), [(DESKTOP, 64), (LAPTOP, 64), (LAPTOP, 40), (PHONE, 9)])
 def test_a_small_tile_tells_the_rest_to_who_is_at_it_and_moves_nothing(
     lone_page: Page, size: tuple[int, int], count: int
@@ -126,6 +137,8 @@ def test_a_small_tile_tells_the_rest_to_who_is_at_it_and_moves_nothing(
     picture(lone_page, last).focus()
     expect(latency).to_have_css("opacity", "1")
     expect(latency).to_be_in_viewport(ratio=1)
+    expect(tile(lone_page, last).locator("canvas")).to_be_visible()
+    assert tile(lone_page, last).evaluate(BURIED) == []
     for told in hub.cameras.values():
         told.update({"fps": 120.0, "age_ms": 999_000, "marks": ["motion"]})
     hub.tell()

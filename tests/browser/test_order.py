@@ -304,6 +304,48 @@ def test_a_camera_that_comes_late_is_shown_where_the_address_names_it(lone_page:
     expect(lone_page.locator(".staged")).to_have_attribute("data-camera", "k\u00fcche/100%")
 
 
+def test_the_keyboard_stays_on_the_wall_when_its_tile_leaves_the_search(lone_page: Page) -> None:
+    hub = FakeHub(lone_page)
+    hub.cameras["garden/gate"]["state"] = hub.cameras["porch/door"]["state"] = "stale"
+    lone_page.goto("/?search=state:stale")
+    wait_names(lone_page, ["garden/gate", "porch/door"])
+    picture(lone_page, "garden/gate").focus()
+    hub.cameras["garden/gate"]["state"] = "online"
+    hub.tell()
+    wait_names(lone_page, ["porch/door"])
+    expect(picture(lone_page, "porch/door")).to_be_focused()
+
+
+def test_the_keyboard_comes_back_to_the_wall_from_a_camera_outside_the_search(
+    lone_page: Page,
+) -> None:
+    FakeHub(lone_page)
+    lone_page.goto("/?search=barn#porch/door")
+    expect(tile(lone_page, "porch/door")).to_have_class(re.compile("staged"))
+    lone_page.keyboard.press("Escape")
+    wait_names(lone_page, ["barn/hens"])
+    expect(picture(lone_page, "barn/hens")).to_be_focused()
+
+
+def test_no_handle_of_another_tile_lies_over_the_camera_that_fills_the_screen(sized: Page) -> None:
+    FakeHub(sized)
+    sized.goto("/")
+    wait_names(sized, list(CAMERAS))
+    sized.get_by_role("button", name="View").click()
+    sized.get_by_role("button", name="Arrange by hand").click()
+    sized.keyboard.press("Escape")
+    at = [tile(sized, name).locator(".move").bounding_box() for name in CAMERAS[1:]]
+    picture(sized, CAMERAS[0]).click()
+    expect(tile(sized, CAMERAS[0])).to_have_class(re.compile("staged"))
+    for box in at:
+        assert box is not None
+        middle = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+        found = sized.evaluate(
+            "([x, y]) => !document.elementFromPoint(x, y)?.closest('.tile:not(.staged)')", middle
+        )
+        assert found, box
+
+
 def test_a_dead_camera_is_hidden_until_it_lives_again(sized: Page) -> None:
     hub = FakeHub(sized, CAMERAS[:2])
     hub.cameras["barn/hens"] |= {"state": "offline", "age_ms": 50_000}

@@ -218,13 +218,22 @@ def test_captions_are_not_laid_over_the_pictures_again_at_each_paint(
     def take(told: dict[str, Any]) -> None:
         layers[:] = told.get("layers", layers)
 
+    def drawn() -> tuple[int, int]:
+        """How many layers are canvases, and how many others draw something."""
+        shown = [layer for layer in layers if layer["drawsContent"]]
+        nodes = [
+            browser.send("DOM.describeNode", {"backendNodeId": layer["backendNodeId"]})["node"]
+            for layer in shown
+            if "backendNodeId" in layer
+        ]
+        canvases = sum(node["nodeName"] == "CANVAS" for node in nodes)
+        return canvases, len(shown) - canvases
+
     browser = lone_page.context.new_cdp_session(lone_page)
     browser.on("LayerTree.layerTreeDidChange", take)
     browser.send("DOM.enable")
     browser.send("LayerTree.enable")
     deadline = time.monotonic() + DEADLINE_S
-    # Each canvas is a layer, as is the page below them; before that a few of them may be missing.
-    while not 0 < sum(layer["drawsContent"] for layer in layers) - len(names) <= PAGE_LAYERS:
-        drawn = [(one["width"], one["height"]) for one in layers if one["drawsContent"]]
-        assert time.monotonic() < deadline, drawn
+    while (found := drawn())[0] != len(names) or found[1] > PAGE_LAYERS:
+        assert time.monotonic() < deadline, found
         lone_page.wait_for_timeout(50)

@@ -12,8 +12,8 @@ import { Walk } from "./walk.js";
 /** @typedef {import("./tile.js").Tile} Tile */
 
 /**
- * What a person acts on.
- * @typedef {object} Parts
+ * What a person's acts reach.
+ * @typedef {object} Reach
  * @property {import("./board.js").Board} board
  * @property {import("./cursor.js").Cursor} cursor
  * @property {import("./cycle.js").Cycle} cycle
@@ -27,28 +27,28 @@ import { Walk } from "./walk.js";
 /** Of one page, as long as that lives. */
 export class Controls {
   #list;
-  #parts;
+  #reach;
   #walk;
   #drag;
 
   /** @type {Record<string, (tile: Tile) => void>} what the buttons of a tile do */
   #acts = {
-    open: (tile) => this.#parts.stage.show(tile),
+    open: (tile) => this.#reach.stage.show(tile),
     move: () => say("drag it, or press Shift and an arrow key"),
-    pause: (tile) => this.#parts.pause.toggle(tile),
-    resize: (tile) => this.#parts.hand.resize(tile),
+    pause: (tile) => this.#reach.pause.toggle(tile),
+    resize: (tile) => this.#reach.hand.resize(tile),
     hide: (tile) => this.#hide(tile),
   };
 
   /**
    * @param {HTMLElement} list of tiles
    * @param {HTMLElement} room that scrolls it
-   * @param {Parts} parts
+   * @param {Reach} reach
    */
-  constructor(list, room, parts) {
-    const { board, cursor, cycle, hand } = parts;
+  constructor(list, room, reach) {
+    const { board, cursor, cycle, hand } = reach;
     this.#list = list;
-    this.#parts = parts;
+    this.#reach = reach;
     this.#walk = new Walk(board, cursor, (step) => cycle.turn(step));
     this.#drag = new Drag(list, room, {
       find: (target) => this.#tileAt(target),
@@ -59,7 +59,7 @@ export class Controls {
   }
 
   listen() {
-    const { cursor, header, pause, stage } = this.#parts;
+    const { cursor, header, pause, stage } = this.#reach;
     listen({
       move: (columns, rows) => this.#move(columns, rows),
       carry: (columns, rows) => this.#carry(columns, rows),
@@ -101,7 +101,7 @@ export class Controls {
    * @param {number} rows
    */
   #move(columns, rows) {
-    const { stage } = this.#parts;
+    const { stage } = this.#reach;
     const tile = this.#walk.next(columns, rows, Boolean(stage.tile));
     if (!tile) return;
     if (stage.tile) stage.show(tile);
@@ -113,7 +113,7 @@ export class Controls {
    * @param {number} rows
    */
   #carry(columns, rows) {
-    const { cursor: { tile }, hand, stage } = this.#parts;
+    const { cursor: { tile }, hand, stage } = this.#reach;
     const target = this.#walk.beside(columns, rows);
     if (stage.tile || !tile || !target || target === tile) return;
     hand.place(tile, target);
@@ -123,7 +123,7 @@ export class Controls {
 
   /** @param {Tile} tile */
   #hide(tile) {
-    const { hand, stage } = this.#parts;
+    const { hand, stage } = this.#reach;
     if (tile.state !== "online" && stage.tile === tile) stage.close();
     hand.hide(tile);
   }
@@ -131,7 +131,7 @@ export class Controls {
   /** @param {EventTarget | null} target */
   #tileAt(target) {
     const found = target instanceof Element && target.closest("[data-camera]");
-    return (found && this.#parts.fleet.ofCamera(found.getAttribute("data-camera") ?? "")) || null;
+    return (found && this.#reach.fleet.ofCamera(found.getAttribute("data-camera") ?? "")) || null;
   }
 }
 

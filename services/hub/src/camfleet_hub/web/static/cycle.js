@@ -1,5 +1,6 @@
 /**
- * Turns the sheets of a wall that nobody sits at. Knows nothing of what is on them.
+ * Which sheet of a wall that nobody sits at is shown, and when the next one is. What fits on one,
+ * it asks.
  * @module
  */
 

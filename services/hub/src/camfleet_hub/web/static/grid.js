@@ -153,7 +153,8 @@ function lengthOf(spans) {
 }
 
 /**
- * How much larger the pictures are with the doubled ones than without: their sides, on average.
+ * How much larger the pictures are with the doubled ones than without: the side of the mean of their
+ * areas, for the area is what is seen.
  * @param {(1 | 2)[]} spans
  */
 function gainOf(spans) {

@@ -1,6 +1,6 @@
 /**
- * Where tiles stand in columns: a double one near its place in the order, single ones in order
- * around it, small groups beside each other. Pure arithmetic on cells; never touches the page.
+ * Where tiles stand in columns: a double one near its place in the order where that leaves no hole,
+ * single ones in order around it, small groups beside each other. Pure arithmetic on cells; never touches the page.
  * @module
  */
 
@@ -167,7 +167,7 @@ function freeFor(wanted, columns, rows, taken) {
     if (wanted + step <= last && isFree(wanted + step)) return wanted + step;
     if (wanted - step >= 0 && wanted - step <= last && isFree(wanted - step)) return wanted - step;
   }
-  let at = Math.max(0, last + 1);
+  let at = last + 1;
   while (!isFree(at)) at += 1;
   return at;
 }

@@ -1,5 +1,5 @@
 /**
- * Where an arrow key leads: to the tile beside, above or below, and at the end of a page to the
+ * Where an arrow key leads: to the tile beside, above or below, and at the end of a sheet to the
  * next one.
  * @module
  */
@@ -17,7 +17,7 @@ export class Walk {
   /**
    * @param {import("./board.js").Board} board
    * @param {import("./cursor.js").Cursor} cursor
-   * @param {(step: number) => boolean} turn whether there was another page, which is shown now
+   * @param {(step: number) => boolean} turn whether there was another sheet, which is shown now
    */
   constructor(board, cursor, turn) {
     this.#board = board;
@@ -26,7 +26,7 @@ export class Walk {
   }
 
   /**
-   * The tile to go to, on another page if need be.
+   * The tile to go to, on another sheet if need be.
    * @param {number} columns
    * @param {number} rows
    * @param {boolean} isStaged then there is only one way, along the order

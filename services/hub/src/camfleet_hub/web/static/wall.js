@@ -81,13 +81,13 @@ const cursor = new Cursor();
 const kiosk = new Kiosk();
 const hand = new Hand(board, rearrange);
 const pause = new Pause(fleet, followPause);
-const parts = { board, cursor, cycle, fleet, hand, header, pause, stage };
-const controls = new Controls(list, element("room"), parts);
+const reach = { board, cursor, cycle, fleet, hand, header, pause, stage };
+const controls = new Controls(list, element("room"), reach);
 let isLinked = false;
 
 list.addEventListener("painted", (event) => count(/** @type {CustomEvent} */ (event).detail));
 document.addEventListener("visibilitychange", () => document.hidden || link.hurry());
-new ResizeObserver(periodS ? filter : arrange).observe(element("room"));
+new ResizeObserver(periodS ? rearrange : arrange).observe(element("room"));
 setInterval(ping, PING_MS);
 setInterval(tell, WORDS_MS);
 if (isKiosk) kiosk.start();
@@ -141,7 +141,7 @@ function followFleet(hub, cameras) {
     sizes.watch(tile.element);
     tile.pause(pause.isWhole, nowMs);
   }
-  filter();
+  rearrange();
   if (added.length) followAddress();
   tell();
 }
@@ -250,7 +250,7 @@ function followPause() {
 
 function followStage() {
   address.put(stage.tile?.id ?? null);
-  filter();
+  rearrange();
 }
 
 /** A camera that is not there yet is shown when it comes. */
