@@ -245,6 +245,15 @@ def test_a_closed_sender_says_goodbye(hub: Hub) -> None:
     hub.await_event(lambda event: isinstance(event, NodeLeft))
 
 
+def test_what_was_taken_arrives_though_the_sender_is_closed_at_once(hub: Hub) -> None:
+    for number in range(20):
+        with Sender(hub.address, f"pi-{number}", plain=True) as sender:
+            outlet = sender.stream("front")
+            assert outlet.wait_credit(DEADLINE_S)
+            assert sender.send("front", IMAGE)
+        assert awaited(hub.frames, any_frame).node == f"pi-{number}"
+
+
 def test_closing_takes_no_second_without_a_hub(
     quickest: Quickest, hold_port: Callable[[], int]
 ) -> None:

@@ -666,6 +666,16 @@ def test_another_password_ends_every_session(visitor: Visitor, until: Until) -> 
     assert password not in visitor.house.hub.said()
 
 
+@pytest.mark.parametrize("words", [("password", "--generate"), ("token", "bell"), ("tokens",)])
+def test_a_command_for_a_hub_that_never_ran_says_so(house: House, words: tuple[str, ...]) -> None:
+    code, _, complained = Command(house)(*words)
+    assert code == 0
+    assert f"found no hub's state in {house.state}" in complained
+    assert Command(house)("password", given=PASSWORD)[0] == 0
+    _, _, complained = Command(house)("tokens")
+    assert complained == ""
+
+
 def test_a_password_that_was_wrong_before_may_be_the_right_one_later(
     visitor: Visitor, until: Until
 ) -> None:

@@ -339,6 +339,16 @@ def test_a_goodbye_ends_the_link(online: Node) -> None:
     assert wire.decode(online.link.bye("stopped")) == wire.Bye("stopped")
 
 
+def test_who_leaves_sends_what_waits_though_the_link_is_being_measured(online: Node) -> None:
+    online.poll()
+    online.send()
+    online.poll(after_s=1)  # the heartbeat that the link is drained behind
+    assert online.link.credit(FRONT) == 0
+    online.link.leave()
+    assert online.link.credit(FRONT) > 0
+    online.send()
+
+
 def test_a_detection_waits_until_the_hub_and_its_clock_are_known() -> None:
     node = Node(FRONT)
     node.detect()

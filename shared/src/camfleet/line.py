@@ -145,6 +145,7 @@ class Line:
                     self._await()
                     self._read()
                     self._look()
+                self._say()  # what was taken before the end goes out before the goodbye
                 self._transmit(self._end.bye(), b"")
         finally:
             self._end.close()  # also after a bug: nobody is to wait for ever
@@ -179,6 +180,9 @@ class Line:
 
     def _write(self) -> None:
         self._notice_silence(time.monotonic_ns())
+        self._say()
+
+    def _say(self) -> None:
         if self._is_connected():
             for header, payload in self._end.take(time.time_ns(), time.monotonic_ns()):
                 self._transmit(header, payload)

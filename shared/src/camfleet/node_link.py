@@ -115,6 +115,7 @@ class NodeLink:
         self._due_ns = 0  # monotonic; at once
         self._heard_ns = 0
         self._noticed_ns = 0  # when its silence was noticed
+        self._is_leaving = False
 
     def declare(self, stream: str, asked_fps: float = 0.0) -> None:
         """Add a stream, named `camera/profile`; the hub hears of it with the next hello.
@@ -295,6 +296,10 @@ class NodeLink:
             return min(self._speaks_ns, self._backlog.due_ns())
         return self._speaks_ns
 
+    def leave(self) -> None:
+        """Let what waits go out although the link is being measured: there is no later."""
+        self._is_leaving = True
+
     def bye(self, message: str = "") -> bytes:
         """Return the header part that ends the link in order."""
         return encode(Bye(message))
@@ -357,7 +362,8 @@ class NodeLink:
 
     @property
     def _may_send(self) -> bool:
-        return self.state is LinkState.ONLINE and not self._pulse.is_draining
+        is_free = self._is_leaving or not self._pulse.is_draining
+        return self.state is LinkState.ONLINE and is_free
 
     @property
     def _may_detect(self) -> bool:

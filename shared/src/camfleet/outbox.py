@@ -189,9 +189,10 @@ class Outbox(End):
         return self._link.detection_counters()
 
     def close(self) -> None:
-        """Wake whoever waits for a credit; none will come."""
+        """Wake whoever waits for a credit; none will come. What was left before may still go."""
         with self._changed:
             self._is_closed = True
+            self._link.leave()
             self._changed.notify_all()
 
 

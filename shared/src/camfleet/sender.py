@@ -242,7 +242,7 @@ class Sender(Closing):
         return self._outbox.detection_counters()
 
     def close(self) -> None:
-        """Say goodbye and stop, within a second whatever the network does."""
+        """Send what was taken, say goodbye and stop, within a second whatever the network does."""
         self._line.close()
 
     def _send(

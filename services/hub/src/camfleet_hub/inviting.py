@@ -12,12 +12,14 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from getpass import getpass
+from pathlib import Path
 from typing import Any, Final
 
 from camfleet.errors import CamfleetError, LocalProtocolError
 from camfleet_hub.passwords import make_password
 from camfleet_hub.permission import Role, parse_cameras
 from camfleet_hub.settings import HubSettings
+from camfleet_hub.table import is_there
 from camfleet_hub.tokens import Token, add_token, list_tokens, remove_token
 from camfleet_hub.users import ADMIN, User, list_users, remove_user, set_password, set_user
 
@@ -62,6 +64,11 @@ def add_commands(commands: _Commands, name: Callable[[str], str]) -> None:
 def obey_inviting(settings: HubSettings, options: argparse.Namespace) -> None:
     """Do what one of these commands says."""
     folder = settings.state
+    if options.command in {"password", "token", "tokens"} and not has_run(folder):
+        sys.stderr.write(
+            f"found no hub's state in {folder}, so this is for one that is started with it later; "
+            "CAMFLEET_HUB_STATE names another folder; for a hub in a container run it there\n"
+        )
     match options.command:
         case "user":
             _set_user(settings, options)
@@ -90,6 +97,11 @@ def obey_inviting(settings: HubSettings, options: argparse.Namespace) -> None:
         case "revoke-token":
             remove_token(folder, options.name)
             _say(f"{options.name} is revoked")
+
+
+def has_run(folder: Path) -> bool:
+    """Whether a hub has used this folder for its state, or somebody has made it ready for one."""
+    return any(is_there(folder / name) for name in ("hub.key", "users.json"))
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:
