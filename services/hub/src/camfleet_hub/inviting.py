@@ -64,11 +64,7 @@ def add_commands(commands: _Commands, name: Callable[[str], str]) -> None:
 def obey_inviting(settings: HubSettings, options: argparse.Namespace) -> None:
     """Do what one of these commands says."""
     folder = settings.state
-    if options.command in {"password", "token", "tokens"} and not has_run(folder):
-        sys.stderr.write(
-            f"found no hub's state in {folder}, so this is for one that is started with it later; "
-            "CAMFLEET_HUB_STATE names another folder; for a hub in a container run it there\n"
-        )
+    is_new = not has_run(folder)
     match options.command:
         case "user":
             _set_user(settings, options)
@@ -97,6 +93,11 @@ def obey_inviting(settings: HubSettings, options: argparse.Namespace) -> None:
         case "revoke-token":
             remove_token(folder, options.name)
             _say(f"{options.name} is revoked")
+    if is_new:  # the other commands want something that is there
+        sys.stderr.write(
+            f"found no hub's state in {folder}, so this is for one that is started with it later; "
+            "CAMFLEET_HUB_STATE names another folder; for a hub in a container run it there\n"
+        )
 
 
 def has_run(folder: Path) -> bool:
