@@ -145,6 +145,7 @@ class Line:
                     self._await()
                     self._read()
                     self._look()
+                self._end.close()  # or `close` may not have come to it yet
                 self._say()  # what was taken before the end goes out before the goodbye
                 self._transmit(self._end.bye(), b"")
         finally:
